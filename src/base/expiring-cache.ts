@@ -1,0 +1,176 @@
+import { type Backoff, backoffDelay } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { createSingleFlight } from './single-flight.ts';
+
+/** Until when a value serves, both in milliseconds since 1970. */
+export interface Lifetime {
+  /** Up to here the value is handed out and nothing else happens. */
+  readonly freshUntil: number;
+  /** Up to here it is still handed out, while a newer one is fetched behind. From here on, never. */
+  readonly usableUntil: number;
+}
+
+export interface ExpiringCacheOptions<V> {
+  readonly clock: Clock;
+  /** Numbers from 0 (included) to 1 (excluded), for jitter. */
+  readonly random: () => number;
+  /** How many keys are held; beyond that the one unused for longest goes. */
+  readonly maxEntries: number;
+  /** Milliseconds that one load may take. */
+  readonly loadTimeoutMs: number;
+  /** What a waiter gets when a load takes longer. */
+  timeoutError(): Error;
+  /** How long a value that arrived at `arrivedAt` serves. */
+  lifetime(value: V, arrivedAt: number): Lifetime;
+  /** For how many milliseconds this failure is remembered instead of asking again; 0 for not at all. */
+  rememberFailureMs(error: unknown): number;
+  /** Told of each background refresh that failed. The value in hand stays in use. */
+  onRefreshFailed?(key: string, error: unknown): void;
+}
+
+/**
+ * A bounded cache of values that expire. See {@link createExpiringCache}.
+ */
+export interface ExpiringCache<V> {
+  /** How many values are held. */
+  readonly size: number;
+  /**
+   * The value for `key`: from memory while it is usable, otherwise from `load`, which runs once however many ask.
+   * @param load must be able to run later too, for a refresh in the background; its signal is aborted when time is up
+   * @param signal ends this caller's wait, never the load that others may be waiting for
+   * @throws what `load` throws; never while a usable value is in hand
+   */
+  get(key: string, load: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V>;
+}
+
+interface Entry<V> {
+  value: V;
+  freshUntil: number;
+  usableUntil: number;
+  /** When a background refresh may be tried (again). */
+  refreshAt: number;
+  failedRefreshes: number;
+}
+
+interface Failure {
+  readonly error: unknown;
+  readonly until: number;
+}
+
+/** The waits between failing background refreshes of one key. */
+const REFRESH_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
+
+/** How much of the fresh time is shaved off at random, so that values that came together are not renewed together. */
+const FRESH_JITTER = 0.1;
+
+/** A refresh that returns a value hardly newer than the last is not repeated sooner than this (milliseconds). */
+const MIN_REFRESH_INTERVAL_MS = 1_000;
+
+/**
+ * The only cache of this project: keyed, bounded, one load per key at a time, refreshing behind what is in use.
+ *
+ * - A fresh value is handed out. A usable one that is no longer fresh is handed out as well, and its use starts a
+ *   refresh in the background; so what is in use is renewed ahead of its end, and what is idle is left to expire.
+ * - A failed refresh never costs the value in hand; it is tried again, with a growing wait, when the value is next used.
+ * - Failures for which `rememberFailureMs` says so are answered from memory for that long.
+ */
+export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): ExpiringCache<V> {
+  const { clock, random } = options;
+  // A Map iterates in insertion order: entries are re-inserted on use, so the first is the one unused for longest.
+  const entries = new Map<string, Entry<V>>();
+  const failures = new Map<string, Failure>();
+  const flights = createSingleFlight<V>({
+    clock,
+    timeoutMs: options.loadTimeoutMs,
+    timeoutError: options.timeoutError,
+  });
+
+  function store(key: string, value: V): void {
+    const now = clock.now();
+    const { freshUntil, usableUntil } = options.lifetime(value, now);
+    failures.delete(key);
+    if (usableUntil <= now) return;
+    const jittered = now + (freshUntil - now) * (1 - FRESH_JITTER * random());
+    entries.delete(key);
+    entries.set(key, {
+      value,
+      freshUntil: jittered,
+      usableUntil,
+      refreshAt: Math.max(jittered, now + MIN_REFRESH_INTERVAL_MS),
+      failedRefreshes: 0,
+    });
+    evict(now);
+  }
+
+  function evict(now: number): void {
+    for (const [key, entry] of entries) {
+      if (entries.size <= options.maxEntries && entry.usableUntil > now) break;
+      entries.delete(key);
+    }
+    for (const [key, failure] of failures) {
+      if (failures.size <= options.maxEntries && failure.until > now) break;
+      failures.delete(key);
+    }
+  }
+
+  function load(key: string, loader: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V> {
+    return flights.run(
+      key,
+      async (flightSignal) => {
+        const value = await loader(flightSignal);
+        if (!flightSignal.aborted) store(key, value);
+        return value;
+      },
+      signal,
+    );
+  }
+
+  function refreshBehind(key: string, entry: Entry<V>, loader: (signal: AbortSignal) => Promise<V>): void {
+    if (flights.has(key) || clock.now() < entry.refreshAt) return;
+    // A load that stored nothing usable waits like one that failed; if it did store, this entry is no longer in use.
+    const settled = (): void => {
+      entry.refreshAt = clock.now() + backoffDelay(entry.failedRefreshes, REFRESH_BACKOFF, random);
+      entry.failedRefreshes += 1;
+    };
+    load(key, loader).then(settled, (error: unknown) => {
+      settled();
+      options.onRefreshFailed?.(key, error);
+    });
+  }
+
+  return {
+    get size() {
+      return entries.size;
+    },
+
+    async get(key, loader, signal) {
+      const now = clock.now();
+      const entry = entries.get(key);
+      if (entry !== undefined && now < entry.usableUntil) {
+        entries.delete(key);
+        entries.set(key, entry);
+        if (now >= entry.freshUntil) refreshBehind(key, entry, loader);
+        return entry.value;
+      }
+      const failure = failures.get(key);
+      if (failure !== undefined && now < failure.until) throw failure.error;
+
+      try {
+        return await load(key, loader, signal);
+      } catch (error) {
+        // A waiter that gave up has learnt nothing about the key.
+        if (!signal?.aborted) remember(key, error);
+        throw error;
+      }
+    },
+  };
+
+  function remember(key: string, error: unknown): void {
+    const ms = options.rememberFailureMs(error);
+    const now = clock.now();
+    if (ms <= 0 || (failures.get(key)?.until ?? 0) > now) return;
+    failures.delete(key);
+    failures.set(key, { error, until: now + ms });
+    evict(now);
+  }
+}

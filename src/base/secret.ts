@@ -1,0 +1,54 @@
+import { inspect } from 'node:util';
+
+const REDACTED = '[redacted]';
+
+/**
+ * A token, key or credential on its way through the program. It prints as `[redacted]` wherever a value gets printed
+ * by accident: string interpolation, `JSON.stringify`, a logger, `util.inspect`. Only `reveal()` gives the text, so
+ * every place where a secret leaves can be found by searching for that name.
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The text itself, for the one place that must send or hand it out. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return REDACTED;
+  }
+
+  toJSON(): string {
+    return REDACTED;
+  }
+
+  [inspect.custom](): string {
+    return REDACTED;
+  }
+}
+
+/** Anything that looks like a JWS in compact form: its header is a JSON object, which in base64url begins with `eyJ`. */
+const COMPACT_JWS = /eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
+
+/**
+ * Text from outside made fit for a log line: each of `secrets` and whatever looks like a token replaced, control
+ * characters replaced by spaces, cut at `maxLength` characters. For what upstreams and libraries say about our
+ * requests, which may echo the token back to us.
+ */
+export function scrub(text: string, secrets: readonly Secret[] = [], maxLength = 300): string {
+  let clean = text.replace(COMPACT_JWS, REDACTED);
+  for (const secret of secrets) {
+    const value = secret.reveal();
+    // Of a token each of the three parts is worth hiding: the claims name people and places, the signature is the proof.
+    for (const part of [value, ...value.split('.')]) {
+      if (part.length >= 8) clean = clean.replaceAll(part, REDACTED);
+    }
+  }
+  clean = clean.replace(/\p{Cc}+/gu, ' ');
+  return clean.length > maxLength ? `${clean.slice(0, maxLength)}...` : clean;
+}

@@ -1,0 +1,68 @@
+import type { Clock } from './clock.ts';
+
+export interface SingleFlightOptions {
+  readonly clock: Clock;
+  /** Milliseconds after which a flight is aborted. */
+  readonly timeoutMs: number;
+  /** The reason a flight gets when its time is up. */
+  timeoutError(): Error;
+}
+
+/** Work that is done once for everybody who wants it at the same time. */
+export interface SingleFlight<V> {
+  /** How many flights are under way. */
+  readonly size: number;
+  /** True while a flight for this key is under way. */
+  has(key: string): boolean;
+  /**
+   * Starts the work for `key`, or joins the flight that is under way.
+   *
+   * A waiter's abort ends only its own wait: the flight goes on for the others. The flight has a time limit of its own.
+   * @throws what the work throws, the timeout error, or the reason of the waiter's signal
+   */
+  run(key: string, work: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V>;
+}
+
+export function createSingleFlight<V>(options: SingleFlightOptions): SingleFlight<V> {
+  const flights = new Map<string, Promise<V>>();
+
+  function start(key: string, work: (signal: AbortSignal) => Promise<V>): Promise<V> {
+    const limit = new AbortController();
+    let timer = { cancel: () => {} };
+    const timedOut = new Promise<never>((_, reject) => {
+      timer = options.clock.after(options.timeoutMs, () => {
+        const reason = options.timeoutError();
+        limit.abort(reason);
+        reject(reason);
+      });
+    });
+    // The race makes the limit hold also for work that does not listen to its signal.
+    const flight = Promise.race([Promise.resolve().then(() => work(limit.signal)), timedOut]).finally(() => {
+      timer.cancel();
+      flights.delete(key);
+    });
+    flights.set(key, flight);
+    return flight;
+  }
+
+  return {
+    get size() {
+      return flights.size;
+    },
+    has: (key) => flights.has(key),
+    run(key, work, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      return abortable(flights.get(key) ?? start(key, work), signal);
+    },
+  };
+}
+
+/** The promise's outcome, or the signal's reason if that comes first. The promise itself is not disturbed. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

@@ -1,0 +1,79 @@
+import type { Clock } from '../base/clock.ts';
+import { type ErrorCode, toSvidxError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { scrub } from '../base/secret.ts';
+
+/**
+ * One thing that was decided or done.
+ *
+ * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
+ * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
+ */
+export type AuditAction = 'identity.request' | 'credentials.request' | 'identity.mint' | 'credentials.exchange';
+
+/** What is known of the action; filled in while it runs. */
+export interface AuditFields {
+  readonly component: string;
+  spiffeId?: string;
+  audience?: readonly string[];
+  grant?: string;
+  /** What the grant is for, such as the ARN of a role. Never a credential. */
+  target?: string;
+  /** SHA-256 of the JWT-SVID that was handed out or exchanged. */
+  tokenSha256?: string;
+}
+
+export interface AuditEvent extends Readonly<AuditFields> {
+  readonly action: AuditAction;
+  /** `denied` is the policy's no; `failed` is everything else that went wrong. */
+  readonly outcome: 'ok' | 'denied' | 'failed';
+  readonly code?: ErrorCode;
+  readonly durationMs: number;
+}
+
+export interface Audit {
+  /** Runs `action` and records its outcome, whatever it is. The result or error goes through unchanged. */
+  record<T>(action: AuditAction, fields: AuditFields, run: (fields: AuditFields) => Promise<T>): Promise<T>;
+}
+
+/** Audit events as log lines: `info` for what went well, `warn` for the rest. */
+export function createAudit(options: { readonly logger: Logger; readonly clock: Clock }): Audit {
+  const { logger, clock } = options;
+  return {
+    async record(action, fields, run) {
+      const startedAt = clock.now();
+      try {
+        const result = await run(fields);
+        logger.info({ audit: event(action, fields, startedAt, { outcome: 'ok' }) }, 'audit');
+        return result;
+      } catch (thrown) {
+        const error = toSvidxError(thrown);
+        const outcome = error.code === 'policy_denied' ? 'denied' : 'failed';
+        logger.warn(
+          { audit: event(action, cleaned(fields), startedAt, { outcome, code: error.code }), error },
+          'audit',
+        );
+        throw error;
+      }
+    },
+  };
+
+  function event(
+    action: AuditAction,
+    fields: AuditFields,
+    startedAt: number,
+    result: Pick<AuditEvent, 'outcome' | 'code'>,
+  ): AuditEvent {
+    return { action, ...fields, ...result, durationMs: clock.now() - startedAt };
+  }
+}
+
+/** What was asked for in vain is text from outside: somebody may have put a token where a name belongs. */
+function cleaned(fields: AuditFields): AuditFields {
+  return {
+    ...fields,
+    component: scrub(fields.component),
+    ...(fields.audience === undefined ? {} : { audience: fields.audience.map((name) => scrub(name)) }),
+    ...(fields.grant === undefined ? {} : { grant: scrub(fields.grant) }),
+  };
+}

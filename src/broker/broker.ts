@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
+import { createExpiringCache, type ExpiringCache } from '../base/expiring-cache.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Credentials } from '../credentials/credentials.ts';
+import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
+import type { Exchanger } from '../exchange/exchanger.ts';
+import type { JwtSvidSource } from '../identity/source.ts';
+import { type Caller, type Decision, evaluateAudience, evaluateGrant } from '../policy/evaluate.ts';
+import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
+import type { Audience } from '../spiffe/audience.ts';
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+import { type AuditFields, createAudit } from './audit.ts';
+import { rememberFailureMs } from './remembered-failures.ts';
+
+/** What a component, or somebody on its behalf, may ask for. */
+export interface Broker {
+  /**
+   * A JWT-SVID of this component for these audiences.
+   * @throws SvidxError `policy_denied` or `identity_*`
+   */
+  identity(caller: Caller, audience: Audience): Promise<JwtSvid>;
+  /**
+   * The credentials that this component's policy grants under this name.
+   * @throws SvidxError `policy_denied`, `identity_*` or `exchange_*`
+   */
+  credentials(caller: Caller, grant: string): Promise<Credentials>;
+}
+
+export interface BrokerOptions {
+  /** The policy set in force now. */
+  policies(): PolicySet;
+  readonly svids: JwtSvidSource;
+  readonly exchanger: Exchanger;
+  readonly clock: Clock;
+  /** Numbers from 0 (included) to 1 (excluded), for jitter. */
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** How many JWT-SVIDs, and how many credentials, are held in memory. */
+  readonly cacheSize: number;
+}
+
+/** One load goes through SPIRE and the target, retries included. Milliseconds. */
+const LOAD_TIMEOUT_MS = 30_000;
+
+/**
+ * The product in one page: who is asking? -> the policy says yes or no -> identity -> exchange -> answer.
+ *
+ * The policy is asked first, each time, before any cache: what it takes back is gone at once, and what it denies costs
+ * nothing upstream.
+ */
+export function createBroker(options: BrokerOptions): Broker {
+  const { policies, svids, exchanger } = options;
+  const audit = createAudit(options);
+  const svidCache = createCache<JwtSvid>(options, 'identity_unavailable', (svid, now) =>
+    svidLifetime(svid.expiresAt, now),
+  );
+  const credentialCache = createCache<Credentials>(options, 'exchange_unavailable', (credentials, now) =>
+    credentialLifetime(credentials.expiresAt, now),
+  );
+
+  return {
+    identity(caller, audience) {
+      return audit.record('identity.request', { component: caller.component, audience }, async (fields) => {
+        const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
+        const svid = await identityOf(policy, audience);
+        fields.tokenSha256 = svid.sha256;
+        return svid;
+      });
+    },
+
+    credentials(caller, grant) {
+      return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
+        const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
+        const key = keyOf(policy.component, grant, policy.spiffeId, policy.selectors, granted);
+        return credentialCache.get(key, (flight) =>
+          audit.record('credentials.exchange', { ...fields, target: granted.roleArn }, async (exchange) => {
+            const svid = await identityOf(policy, [granted.audience], flight);
+            exchange.tokenSha256 = svid.sha256;
+            return exchanger.exchange(svid, granted, flight);
+          }),
+        );
+      });
+    },
+  };
+
+  /** The component's own JWT-SVID: held ones are shared by all who may have the very same identity and audience. */
+  function identityOf(policy: ComponentPolicy, audience: Audience, signal?: AbortSignal): Promise<JwtSvid> {
+    const { component, spiffeId, selectors } = policy;
+    // The selectors are part of the key: another component may claim the same SPIFFE ID, but only SPIRE can say so.
+    return svidCache.get(
+      keyOf(spiffeId, selectors, audience.toSorted()),
+      (flight) =>
+        audit.record('identity.mint', { component, spiffeId: spiffeId.toString(), audience }, async (fields) => {
+          const svid = await svids.fetchJwtSvid(policy, audience, flight);
+          fields.tokenSha256 = svid.sha256;
+          return svid;
+        }),
+      signal,
+    );
+  }
+}
+
+function permitted<T>(decision: Decision<T>, caller: Caller, fields: AuditFields): Decision<T> & { allowed: true } {
+  if (decision.policy !== undefined) fields.spiffeId = decision.policy.spiffeId.toString();
+  if (decision.allowed) return decision;
+  throw new SvidxError('policy_denied', `component ${JSON.stringify(caller.component)}: ${decision.reason}`);
+}
+
+/** A cache key that two different lists of parts never share, whatever the parts hold. */
+function keyOf(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+}
+
+function createCache<V>(
+  { clock, random, logger, cacheSize }: BrokerOptions,
+  timeoutCode: 'identity_unavailable' | 'exchange_unavailable',
+  lifetime: (value: V, arrivedAt: number) => { freshUntil: number; usableUntil: number },
+): ExpiringCache<V> {
+  return createExpiringCache<V>({
+    clock,
+    random,
+    maxEntries: cacheSize,
+    loadTimeoutMs: LOAD_TIMEOUT_MS,
+    timeoutError: () => new SvidxError(timeoutCode, `no answer within ${LOAD_TIMEOUT_MS / 1000} seconds`),
+    lifetime,
+    rememberFailureMs,
+    onRefreshFailed: (_, error) =>
+      logger.warn({ event: 'cache.refresh_failed', error }, 'still serving the value in hand'),
+  });
+}

@@ -1,0 +1,172 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../base/clock.ts';
+import { SvidxError, toSvidxError } from '../base/errors.ts';
+import { createLogger, type LogLevel } from '../base/logger.ts';
+import { type Issuer, parseIssuer } from '../config/issuer.ts';
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
+import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { readNamedFile } from '../config/read-file.ts';
+import { type DevTrustDomain, startDevTrustDomain } from '../dev/dev-trust-domain.ts';
+import type { JwtKeyType } from '../dev/key-types.ts';
+import { entriesForPolicies, parseRegistrationEntries, type RegistrationEntry } from '../dev/registration-entries.ts';
+import { listenOnTcp } from '../http/listener.ts';
+import type { PolicySet } from '../policy/policy-set.ts';
+import { createService, type Service } from '../service.ts';
+import { TrustDomain } from '../spiffe/trust-domain.ts';
+import { durationOption } from './duration-option.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface DevOptions {
+  readonly listen: string;
+  readonly policies?: string;
+  readonly entries?: string;
+  readonly trustDomain: string;
+  readonly keyType: JwtKeyType;
+  readonly keyTtl: string;
+  readonly socket?: string;
+  readonly logLevel: LogLevel;
+  readonly json?: true;
+}
+
+const SAMPLE_POLICIES = fileURLToPath(new URL('../../policies', import.meta.url));
+
+/** How many JWT-SVIDs, and how many credentials, are held in memory. */
+const CACHE_SIZE = 1_000;
+
+/**
+ * `svidx dev`: the service as it is, with everything around it embedded: a SPIFFE authority with its Delegated Identity
+ * socket, and a local AWS STS. DEVELOPMENT ONLY: on loopback, for this user, until SIGTERM or SIGINT.
+ */
+export async function dev(terminal: Terminal, options: DevOptions): Promise<void> {
+  const listen = loopbackAddress(options.listen);
+  const keyTtlMs = durationOption('--key-ttl', options.keyTtl, { min: 60, max: 30 * 86_400 });
+  const trustDomain = parseTrustDomain(options.trustDomain);
+  const policyFolder = resolve(options.policies ?? SAMPLE_POLICIES);
+  const policies = await loadPolicyFolder(policyFolder, trustDomain);
+  const entries = await loadEntries(options.entries, trustDomain, policies);
+  const logger = createLogger({ level: options.logLevel, destination: terminal.logDestination });
+  logger.warn(
+    { event: 'dev.starting' },
+    'DEVELOPMENT ONLY: the keys of this trust domain are made and kept in this process',
+  );
+
+  const world = { clock: systemClock, random: Math.random, logger };
+  const folder = await mkdtemp(join(terminal.tmpdir, 'svidx-dev-'));
+  let trust: DevTrustDomain | undefined;
+  let service: Service | undefined;
+  try {
+    const listener = await listenOnTcp(listen, systemClock);
+    const issuer = loopbackIssuer(listener.url);
+    trust = await startDevTrustDomain({
+      ...world,
+      folder,
+      trustDomain,
+      issuer,
+      keyType: options.keyType,
+      keyTtlMs,
+      entries,
+      policies,
+    });
+    service = await createService(
+      {
+        trustDomain,
+        issuer,
+        listen,
+        spireSocket: trust.spireSocket,
+        spireTimeoutMs: 10_000,
+        brokerSocket: resolve(options.socket ?? join(folder, 'broker.sock')),
+        cacheSize: CACHE_SIZE,
+        policyFolder,
+        stsEndpoint: trust.stsUrl,
+        logLevel: options.logLevel,
+      },
+      { ...world, listener },
+    );
+    const stopped = terminal.stopped();
+    await Promise.race([stopped, service.ready()]);
+    terminal.print(options.json ? readyLine(issuer, service, trust) : banner(issuer, service, trust, policies));
+    await stopped;
+  } finally {
+    await service?.close();
+    await trust?.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function loopbackAddress(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address === undefined) {
+    throw new SvidxError('usage_invalid', '--listen: expected an IP address and a port, such as 127.0.0.1:8080');
+  }
+  if (!isLoopbackHost(address.host)) {
+    throw new SvidxError(
+      'usage_invalid',
+      '--listen: svidx dev is for development only and listens on loopback addresses only',
+    );
+  }
+  return address;
+}
+
+function parseTrustDomain(text: string): TrustDomain {
+  try {
+    return TrustDomain.parse(text);
+  } catch (error) {
+    throw new SvidxError('usage_invalid', `--trust-domain: ${toSvidxError(error).message}`);
+  }
+}
+
+function loopbackIssuer(url: string): Issuer {
+  const issuer = parseIssuer(url);
+  if ('problem' in issuer) throw new SvidxError('internal_error', `no issuer at ${url}: ${issuer.problem}`);
+  return issuer;
+}
+
+async function loadEntries(
+  file: string | undefined,
+  trustDomain: TrustDomain,
+  policies: PolicySet,
+): Promise<RegistrationEntry[]> {
+  if (file === undefined) return entriesForPolicies(policies);
+  const bytes = await readNamedFile(file, 'usage_invalid', `--entries: ${file}`);
+  return parseRegistrationEntries({ file, text: bytes.toString('utf8') }, trustDomain);
+}
+
+function readyLine(issuer: Issuer, service: Service, trust: DevTrustDomain): string {
+  return JSON.stringify({
+    ready: true,
+    issuer: issuer.url,
+    discovery: issuer.discoveryUrl,
+    broker: service.urls.broker,
+    sts: trust.stsUrl,
+    spire: `unix:${trust.spireSocket}`,
+  });
+}
+
+function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policies: PolicySet): string {
+  const [first] = policies.components;
+  const tryThese =
+    first === undefined
+      ? []
+      : [
+          ...first.audiences.slice(0, 1).map((name) => `svidx token --component ${first.component} --audience ${name}`),
+          ...first.grants.slice(0, 1).map(([name]) => `svidx credentials ${name} --component ${first.component}`),
+        ];
+  return [
+    'svidx dev is running. DEVELOPMENT ONLY: its keys are made and kept in this process.',
+    '',
+    `  issuer     ${issuer.url}`,
+    `  discovery  ${issuer.discoveryUrl}`,
+    `  AWS STS    ${trust.stsUrl}`,
+    `  SPIRE      unix:${trust.spireSocket}`,
+    `  components ${policies.components.map(({ component }) => component).join(', ')}`,
+    '',
+    'In another terminal:',
+    '',
+    `  export SVIDX_SOCKET=${service.urls.broker.replace(/^unix:/, '')}`,
+    ...tryThese.map((line) => `  ${line}`),
+    '',
+    'Ctrl-C ends it.',
+  ].join('\n');
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { LOG_LEVELS } from '../base/logger.ts';
+import { DEFAULT_BROKER_SOCKET } from '../config/document.ts';
+import { CREDENTIAL_FORMATS } from '../credentials/formats.ts';
+import { JWT_KEY_TYPE_NAMES } from '../dev/key-types.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The command line. Each subcommand's code is loaded when it is called. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('svidx')
+    .description(
+      'Workload identity for WebAssembly components: JWT-SVIDs, an OIDC issuer, short-lived cloud credentials.',
+    )
+    .version(packageVersion())
+    .exitOverride();
+
+  addCommand(program, 'serve', 'run the service against a SPIRE agent', [
+    'svidx serve -c svidx.yaml',
+    'svidx serve -c svidx.yaml --check',
+  ])
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--check', 'validate configuration and policies, then exit')
+    .option('--json', 'print one JSON line when the service answers')
+    .action(async (options) => (await import('./serve.ts')).serve(terminal, options));
+
+  addCommand(program, 'dev', 'run the service with an embedded trust domain and a local AWS STS (DEVELOPMENT ONLY)', [
+    'svidx dev',
+    'svidx dev --policies ./policies --key-type rsa-2048',
+  ])
+    .option(
+      '--listen <address>',
+      'where the issuer listens: loopback only; port 0 is one that the system picks',
+      '127.0.0.1:0',
+    )
+    .option('--policies <folder>', 'the policies (default: the samples)')
+    .option('--entries <file>', "registration entries (default: those of the policies' components)")
+    .option('--trust-domain <name>', 'the name of the trust domain', 'wasmcloud.dev')
+    .addOption(
+      new Option('--key-type <type>', 'what tokens are signed with').choices(JWT_KEY_TYPE_NAMES).default('ec-p256'),
+    )
+    .option('--key-ttl <duration>', 'how long a signing key lives', '24h')
+    .option('--socket <path>', 'the private socket (default: in a temporary folder)')
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('warn'))
+    .option('--json', 'print one JSON line when everything answers')
+    .action(async (options) => (await import('./dev.ts')).dev(terminal, options));
+
+  addCommand(program, 'run', 'run a function of a WebAssembly component, with the identity that its policy gives it', [
+    'svidx run api-gateway.wasm --component api-gateway --call claims --args \'["sts.amazonaws.com"]\'',
+  ])
+    .argument('<component.wasm>', 'the component')
+    .requiredOption('--component <id>', 'the name it runs under')
+    .option('--call <function>', 'the exported function', 'run')
+    .option('--args <json>', 'its arguments, as a JSON array', '[]')
+    .option('--timeout <duration>', 'how long it may take', '30s')
+    .addOption(socketOption())
+    .option('--json', 'print {"ok": ...} or {"err": ...}')
+    .action(async (file, options) => (await import('./run.ts')).run(terminal, file, options));
+
+  addCommand(program, 'token', 'print a JWT-SVID of a component', [
+    'svidx token --component api-gateway --audience sts.amazonaws.com',
+  ])
+    .requiredOption('--component <id>', 'whose identity')
+    .requiredOption('--audience <audience>', 'whom it is for; may be given several times', collect)
+    .addOption(socketOption())
+    .option('--json', 'print an object with spiffeId, audience, expiresAt and token')
+    .action(async (options) => (await import('./token.ts')).token(terminal, options));
+
+  addCommand(program, 'credentials', 'print the credentials that a component is granted', [
+    'svidx credentials bedrock --component api-gateway --format env',
+    'credential_process = svidx credentials bedrock --component api-gateway --format process',
+  ])
+    .argument('<grant>', 'the name of the grant')
+    .requiredOption('--component <id>', 'whose credentials')
+    .addOption(
+      new Option('--format <format>', 'json, env (for a shell) or process (for an AWS profile)')
+        .choices(CREDENTIAL_FORMATS)
+        .default('json'),
+    )
+    .addOption(socketOption())
+    .action(async (grant, options) => (await import('./credentials.ts')).credentials(terminal, grant, options));
+
+  addCommand(program, 'verify', 'verify a JWT-SVID', [
+    'svidx token --component api-gateway --audience me | svidx verify --audience me --bundles bundles.json',
+  ])
+    .argument('[token]', 'the token; "-" or nothing reads it from stdin', '-')
+    .requiredOption('--audience <audience>', 'who verifies; may be given several times', collect)
+    .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set')
+    .action(async (text, options) => (await import('./verify.ts')).verify(terminal, text, options));
+
+  return program;
+}
+
+function addCommand(program: Command, name: string, description: string, examples: readonly string[]): Command {
+  const lines = examples.map((example) => `  $ ${example}`);
+  return program
+    .command(name)
+    .description(description)
+    .addHelpText('after', `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
+}
+
+function socketOption(): Option {
+  return new Option('--socket <path>', "the service's private socket")
+    .env('SVIDX_SOCKET')
+    .default(DEFAULT_BROKER_SOCKET);
+}
+
+function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+function packageVersion(): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  return manifest.version;
+}

@@ -1,0 +1,60 @@
+import { systemClock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import { createComponentHost } from '../component/host.ts';
+import { readNamedFile } from '../config/read-file.ts';
+import { durationOption } from './duration-option.ts';
+import { brokerAt } from './socket-client.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface RunOptions {
+  readonly component: string;
+  readonly call: string;
+  readonly args: string;
+  readonly timeout: string;
+  readonly socket: string;
+  readonly json?: true;
+}
+
+/**
+ * `svidx run`: calls one function of a component in this process; the component's identity and credentials come from the
+ * running service.
+ */
+export async function run(terminal: Terminal, file: string, options: RunOptions): Promise<void> {
+  const args = parseJson(options.args);
+  if (!Array.isArray(args)) throw new SvidxError('usage_invalid', '--args: expected a JSON array');
+  const timeoutMs = durationOption('--timeout', options.timeout, { min: 1, max: 3600 });
+  const bytes = await readNamedFile(file, 'usage_invalid');
+
+  const host = createComponentHost({
+    broker: brokerAt(options.socket),
+    clock: systemClock,
+    timeoutMs,
+    maxConcurrency: 1,
+  });
+  try {
+    const component = await host.load(options.component, bytes);
+    const result = await component.call(camelCase(options.call), args);
+    if (options.json) terminal.print(toJson(result));
+    if ('err' in result) {
+      throw new SvidxError('component_failed', `${options.call} returned an error: ${toJson(result.err)}`);
+    }
+    if (!options.json) terminal.print(toJson(result.ok));
+  } finally {
+    await host.close();
+  }
+}
+
+/** WIT's 64-bit integers arrive as bigints; as JSON they are numbers where a number holds them, else texts. */
+function toJson(value: unknown): string {
+  const text = JSON.stringify(value, (_, item: unknown) => {
+    if (typeof item !== 'bigint') return item;
+    return Number.isSafeInteger(Number(item)) ? Number(item) : String(item);
+  });
+  return text ?? 'null';
+}
+
+/** Functions are named on the command line as in WIT. */
+function camelCase(name: string): string {
+  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

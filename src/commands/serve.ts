@@ -1,0 +1,43 @@
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/logger.ts';
+import { loadConfig } from '../config/config.ts';
+import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { createService } from '../service.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface ServeOptions {
+  readonly config: string;
+  readonly check?: true;
+  readonly json?: true;
+}
+
+/** `svidx serve`: the service against a SPIRE agent and the clouds, until SIGTERM or SIGINT. */
+export async function serve(terminal: Terminal, options: ServeOptions): Promise<void> {
+  const config = await loadConfig(options.config, terminal.env);
+  if (options.check) {
+    const { components } = await loadPolicyFolder(config.policyFolder, config.trustDomain);
+    terminal.print(
+      `${options.config}: good, with policies for ${components.map(({ component }) => component).join(', ')}`,
+    );
+    return;
+  }
+  const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
+  const service = await createService(config, { clock: systemClock, random: Math.random, logger });
+  const stopped = terminal.stopped();
+  logger.info({ event: 'service.started', ...service.urls }, 'waiting for the first bundle from SPIRE');
+  await Promise.race([stopped, service.ready().then(announce)]);
+  await stopped;
+  logger.info({ event: 'service.stopping' }, 'finishing the requests under way');
+  await service.close();
+
+  function announce(): void {
+    const { url: issuer, discoveryUrl: discovery } = config.issuer;
+    const { http, broker } = service.urls;
+    logger.info({ event: 'service.ready', issuer, http, broker }, 'ready');
+    terminal.print(
+      options.json
+        ? JSON.stringify({ ready: true, issuer, discovery, broker })
+        : `svidx serves ${issuer} at ${http}, and components at ${broker}`,
+    );
+  }
+}

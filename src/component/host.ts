@@ -1,0 +1,170 @@
+import type { Clock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Caller } from '../policy/evaluate.ts';
+import { type CompiledComponent, compileComponent, withoutVersion } from './compile.ts';
+import type { HostImport, ImportOutcome } from './host-import.ts';
+import { credentialsImport } from './imports/credentials.ts';
+import { identityImport } from './imports/identity.ts';
+import { EMPTY_WASI } from './imports/wasi-empty.ts';
+import type { FinishedCall } from './messages.ts';
+import { type ComponentThread, type ImportRequest, startComponentThread } from './thread.ts';
+
+/** The interfaces that every component is given and that have something behind them. */
+const HOST_IMPORTS: readonly HostImport[] = [identityImport, credentialsImport];
+
+export interface ComponentHostOptions {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  /** Milliseconds that one call may take, waiting for the host included. */
+  readonly timeoutMs: number;
+  /** How many calls of one component may run at the same time; further ones wait. */
+  readonly maxConcurrency: number;
+}
+
+/** The result of a function, or its own error: the `ok` or the `err` of its WIT `result`. */
+export type ComponentResult = { readonly ok: unknown } | { readonly err: unknown };
+
+/** A component that is loaded under a name, with the rights that the policy gives to that name. */
+export interface LoadedComponent {
+  /** `sha256:` and the SHA-256 of its bytes. */
+  readonly digest: string;
+  /** The functions that can be called, in JavaScript's spelling (`list-keys` is `listKeys`). */
+  readonly functions: readonly string[];
+  /**
+   * Calls an exported function in a fresh instance, in a thread of this component.
+   * @param name as in `functions`
+   * @param args in the shape `jco` lowers: strings, numbers, bigints, arrays, objects
+   * @throws SvidxError `component_export_unknown`, `component_trapped`, `component_timed_out` or `service_stopping`
+   */
+  call(name: string, args: readonly unknown[]): Promise<ComponentResult>;
+}
+
+export interface ComponentHost {
+  /**
+   * Compiles a component and gives it a name. Who it is in every later request follows from that name and its bytes.
+   * @throws SvidxError `component_invalid` or `component_import_denied`
+   */
+  load(name: string, bytes: Uint8Array): Promise<LoadedComponent>;
+  /** Ends all threads. Calls under way fail with `service_stopping`. May be called again. */
+  close(): Promise<void>;
+}
+
+/** A host for WebAssembly components: each in threads of its own, each call in a fresh instance. */
+export function createComponentHost(options: ComponentHostOptions): ComponentHost {
+  const pools: ThreadPool[] = [];
+  return {
+    async load(name, bytes) {
+      const compiled = await compileComponent(bytes, {
+        remote: new Map(HOST_IMPORTS.map((given) => [given.name, Object.keys(given.functions)])),
+        empty: new Set(Object.keys(EMPTY_WASI)),
+      });
+      const caller: Caller = { component: name, digest: compiled.digest };
+      const pool = createThreadPool(options.maxConcurrency, () => startThread(compiled, caller, options));
+      pools.push(pool);
+      return {
+        digest: compiled.digest,
+        functions: compiled.functions,
+        async call(fn, args) {
+          if (!compiled.functions.includes(fn)) throw noSuchFunction(fn, compiled.functions);
+          return toResult(await pool.use((thread) => thread.run(fn, args)), fn, args.length);
+        },
+      };
+    },
+    async close() {
+      await Promise.all(pools.map((pool) => pool.close()));
+    },
+  };
+}
+
+function startThread(compiled: CompiledComponent, caller: Caller, options: ComponentHostOptions): ComponentThread {
+  return startComponentThread({
+    compiled,
+    remote: HOST_IMPORTS.map(({ name, functions }) => ({
+      interface: withoutVersion(name),
+      functions: Object.keys(functions),
+    })),
+    clock: options.clock,
+    timeoutMs: options.timeoutMs,
+    onImport: (request) => answerImport(request, caller, options.broker),
+  });
+}
+
+async function answerImport(request: ImportRequest, caller: Caller, broker: Broker): Promise<ImportOutcome> {
+  const given = HOST_IMPORTS.find(({ name }) => withoutVersion(name) === request.interface);
+  const fn = given?.functions[request.function];
+  if (fn === undefined) throw new Error(`no import ${request.interface}#${request.function}`);
+  return fn(broker, caller, request.args);
+}
+
+interface ThreadPool {
+  use<T>(work: (thread: ComponentThread) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Threads of one component, started on demand, used again while they are good, at most `size` at a time. */
+function createThreadPool(size: number, start: () => ComponentThread): ThreadPool {
+  const threads = new Set<ComponentThread>();
+  const idle: ComponentThread[] = [];
+  const waiting: { resolve(thread: ComponentThread): void; reject(error: SvidxError): void }[] = [];
+  let closed = false;
+
+  function acquire(): Promise<ComponentThread> {
+    if (closed) return Promise.reject(stopping());
+    const thread = idle.pop() ?? (threads.size < size ? add() : undefined);
+    if (thread !== undefined) return Promise.resolve(thread);
+    return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+  }
+
+  function add(): ComponentThread {
+    const thread = start();
+    threads.add(thread);
+    return thread;
+  }
+
+  function release(thread: ComponentThread): void {
+    if (!thread.usable) threads.delete(thread);
+    const next = waiting.shift();
+    if (next !== undefined) next.resolve(thread.usable ? thread : add());
+    else if (thread.usable) idle.push(thread);
+  }
+
+  return {
+    async use(work) {
+      const thread = await acquire();
+      try {
+        return await work(thread);
+      } finally {
+        if (!closed) release(thread);
+      }
+    },
+    async close() {
+      closed = true;
+      for (const { reject } of waiting.splice(0)) reject(stopping());
+      await Promise.all([...threads].map((thread) => thread.end(stopping())));
+    },
+  };
+}
+
+function toResult(outcome: FinishedCall, fn: string, given: number): ComponentResult {
+  switch (outcome.type) {
+    case 'value':
+      return { ok: outcome.value };
+    case 'error':
+      return { err: outcome.payload };
+    case 'arguments':
+      throw new SvidxError('component_export_unknown', `${fn} takes ${outcome.expected} arguments, not ${given}`);
+  }
+}
+
+function noSuchFunction(name: string, functions: readonly string[]): SvidxError {
+  const known = functions.length === 0 ? 'it exports no function' : `it exports ${functions.join(', ')}`;
+  return new SvidxError(
+    'component_export_unknown',
+    `the component exports no function ${JSON.stringify(name)}: ${known}`,
+  );
+}
+
+function stopping(): SvidxError {
+  return new SvidxError('service_stopping', 'the host is shutting down');
+}

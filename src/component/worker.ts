@@ -1,0 +1,94 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ImportOutcome } from './host-import.ts';
+import { EMPTY_WASI, type ImportObject } from './imports/wasi-empty.ts';
+import type { CallOutcome, FromWorker, ToWorker, WorkerData } from './messages.ts';
+
+/**
+ * The thread a component runs in: one call at a time, a fresh instance for each. It holds nothing but the component; what
+ * the component asks of the host goes out as a message, and the component waits (JSPI) until the answer comes in.
+ */
+
+type ExportedFunction = (...args: readonly unknown[]) => Promise<unknown>;
+
+interface GeneratedModule {
+  instantiate(
+    getCoreModule: (name: string) => WebAssembly.Module,
+    imports: ImportObject,
+    instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => Promise<WebAssembly.Instance>,
+  ): Promise<Readonly<Record<string, unknown>>>;
+}
+
+const port = parentPort;
+if (port === null) throw new Error('worker.ts runs in a worker thread only');
+
+const data: WorkerData = workerData;
+const generated: Promise<GeneratedModule> = import(
+  `data:text/javascript;base64,${Buffer.from(data.source).toString('base64')}`
+);
+const waiting = new Map<number, (outcome: ImportOutcome) => void>();
+let lastImportId = 0;
+
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'import-outcome') {
+    waiting.get(message.id)?.(message.outcome);
+    waiting.delete(message.id);
+    return;
+  }
+  void call(message.export, message.args).then((outcome) => send({ type: 'call-outcome', outcome }));
+});
+
+async function call(name: string, args: readonly unknown[]): Promise<CallOutcome> {
+  try {
+    const { instantiate } = await generated;
+    const exports = await instantiate(coreModule, importObject(), (module, imports) =>
+      WebAssembly.instantiate(module, imports),
+    );
+    const fn = exports[name];
+    if (!isFunction(fn)) return { type: 'trap', message: `no function ${name}` };
+    if (fn.length !== args.length) return { type: 'arguments', expected: fn.length };
+    return { type: 'value', value: await fn(...args) };
+  } catch (error) {
+    // jco marks the `err` of a WIT result by an own property `payload`; anything else thrown is a trap.
+    if (error instanceof Error && Object.hasOwn(error, 'payload') && 'payload' in error) {
+      return { type: 'error', payload: error.payload };
+    }
+    return { type: 'trap', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+  }
+}
+
+function importObject(): ImportObject {
+  const remote = data.remote.map(({ interface: name, functions }) => [
+    name,
+    Object.fromEntries(functions.map((fn) => [camelCase(fn), (...args: unknown[]) => ask(name, fn, args)])),
+  ]);
+  return { ...EMPTY_WASI, ...Object.fromEntries(remote) };
+}
+
+async function ask(name: string, fn: string, args: readonly unknown[]): Promise<unknown> {
+  const outcome = await new Promise<ImportOutcome>((resolve) => {
+    lastImportId += 1;
+    waiting.set(lastImportId, resolve);
+    send({ type: 'import', id: lastImportId, interface: name, function: fn, args });
+  });
+  if ('ok' in outcome) return outcome.ok;
+  throw Object.assign(new Error('the host refused'), { payload: outcome.err });
+}
+
+function coreModule(name: string): WebAssembly.Module {
+  const module = data.modules.get(name);
+  if (module === undefined) throw new Error(`no core module ${name}`);
+  return module;
+}
+
+function send(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+function isFunction(value: unknown): value is ExportedFunction {
+  return typeof value === 'function';
+}
+
+/** WIT's `list-keys` is `listKeys` in jco's JavaScript. */
+function camelCase(name: string): string {
+  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { durationSchema } from '../base/duration.ts';
+import { toSvidxError } from '../base/errors.ts';
+import { LOG_LEVELS } from '../base/logger.ts';
+import { TrustDomain } from '../spiffe/trust-domain.ts';
+import { type Issuer, parseIssuer } from './issuer.ts';
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
+
+/** Where the private socket is, unless the configuration or the command line says otherwise. */
+export const DEFAULT_BROKER_SOCKET = '/run/svidx/broker.sock';
+
+/** A step that turns a text into something else, or reports what was expected instead. */
+function into<T extends object>(parse: (text: string) => T | { readonly problem: string }) {
+  return (text: string, context: z.core.$RefinementCtx<string>): T => {
+    const result = parse(text);
+    if (!('problem' in result)) return result;
+    context.addIssue({ code: 'custom', message: String(result.problem), input: text });
+    return z.NEVER;
+  };
+}
+
+const trustDomainText = z.string().transform(
+  into<TrustDomain>((text) => {
+    try {
+      return TrustDomain.parse(text);
+    } catch (error) {
+      return { problem: toSvidxError(error).message };
+    }
+  }),
+);
+
+const listenText = z
+  .string()
+  .default('127.0.0.1:8080')
+  .transform(
+    into<ListenAddress>(
+      (text) => parseListenAddress(text) ?? { problem: 'expected an IP address and a port, such as 127.0.0.1:8080' },
+    ),
+  );
+
+const stsEndpointText = z.string().refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.username !== '' || url.search !== '' || url.hash !== '') return false;
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
+}, 'expected an https URL');
+
+const socketPath = z.string().regex(/^\/.*[^/]$/, 'expected the absolute path of a socket');
+
+/** The configuration file of `svidx serve`. Every key, with what it means; the README's table is made from this. */
+export const configDocument = z.strictObject({
+  trustDomain: trustDomainText.describe(
+    'The trust domain whose keys are published and whose identities are handed out.',
+  ),
+  issuer: z
+    .string()
+    .transform(into<Issuer>(parseIssuer))
+    .describe("The issuer, exactly as in the tokens' `iss` (`jwt_issuer` of the SPIRE server)."),
+  policies: z.string().min(1).default('policies').describe('The folder of policy files, relative to this file.'),
+  http: z
+    .strictObject({
+      listen: listenText.describe('Where the issuer listens. Port 0 means one that the system picks.'),
+      plainHttpBehindProxy: z
+        .boolean()
+        .default(false)
+        .describe('Allows an address beyond loopback. The listener speaks plain HTTP: a proxy must terminate TLS.'),
+    })
+    .prefault({}),
+  spire: z
+    .strictObject({
+      adminSocket: z
+        .string()
+        .transform(into<UnixAddress>(parseUnixAddress))
+        .optional()
+        .describe(
+          "The SPIRE agent's admin socket, `unix:///path`. Else the environment's `SPIRE_ADMIN_ENDPOINT_SOCKET`.",
+        ),
+      timeout: durationSchema({ min: 1, max: 60 }, '10s').describe('How long the agent may take to answer.'),
+    })
+    .prefault({}),
+  broker: z
+    .strictObject({
+      socket: socketPath
+        .default(DEFAULT_BROKER_SOCKET)
+        .describe('The private socket: whoever may open it may ask on behalf of every component. Mode 0600.'),
+      cacheSize: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(10_000)
+        .describe('How many JWT-SVIDs, and how many credentials, are held in memory.'),
+    })
+    .prefault({}),
+  aws: z
+    .strictObject({
+      stsEndpoint: stsEndpointText.optional().describe("Instead of the region's own STS: a VPC endpoint or a proxy."),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(LOG_LEVELS)
+        .default('info')
+        .describe(`How much is logged: ${LOG_LEVELS.join(', ')}.`),
+    })
+    .prefault({}),
+});
+
+export type ConfigDocument = z.output<typeof configDocument>;

@@ -1,0 +1,122 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Timer } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { compilePolicies, type PolicyFile, type PolicySet } from '../policy/policy-set.ts';
+import type { TrustDomain } from '../spiffe/trust-domain.ts';
+import { readNamedFile, systemErrorCode } from './read-file.ts';
+
+/** Far above any real policy; a file beyond it is something else. */
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** How often the folder is looked at. Polling works everywhere, mounted Kubernetes ConfigMaps included. */
+const POLL_INTERVAL_MS = 2_000;
+
+/**
+ * Reads and compiles all `*.yaml` and `*.yml` files of a folder as one policy set.
+ * @throws SvidxError `policy_invalid`, naming file, line and key
+ */
+export async function loadPolicyFolder(folder: string, trustDomain: TrustDomain): Promise<PolicySet> {
+  return compilePolicies(await readPolicyFiles(folder), trustDomain);
+}
+
+/**
+ * Reads the policy files of a folder, in the order of their names.
+ * @throws SvidxError `policy_invalid` when the folder or a file cannot be read, or there is none
+ */
+export async function readPolicyFiles(folder: string): Promise<PolicyFile[]> {
+  const files: PolicyFile[] = [];
+  for (const name of await policyFileNames(folder)) {
+    const file = join(folder, name);
+    const bytes = await readNamedFile(file, 'policy_invalid');
+    if (bytes.length > MAX_FILE_BYTES) {
+      throw new SvidxError('policy_invalid', `${file}: is larger than ${MAX_FILE_BYTES} bytes`);
+    }
+    files.push({ file, text: bytes.toString('utf8') });
+  }
+  if (files.length === 0)
+    throw new SvidxError('policy_invalid', `${folder}: expected at least one policy file, *.yaml`);
+  return files;
+}
+
+async function policyFileNames(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw new SvidxError('policy_invalid', `${folder}: cannot be read (${systemErrorCode(error)})`, { cause: error });
+  });
+  return names.filter((name) => /^[^.].*\.ya?ml$/.test(name)).sort();
+}
+
+/** The policy set in force, replaced as a whole when the folder changes. */
+export interface WatchedPolicies {
+  current(): PolicySet;
+  /** Looks at the folder now instead of at the next poll. Never throws: a bad folder leaves the set in force. */
+  check(): Promise<void>;
+  close(): void;
+}
+
+export interface WatchedPoliciesOptions {
+  readonly folder: string;
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Loads a policy folder and keeps the set current. A change that does not compile is logged, once, and the last good
+ * set stays in force.
+ * @throws SvidxError `policy_invalid` when the first load fails
+ */
+export async function watchPolicies(options: WatchedPoliciesOptions): Promise<WatchedPolicies> {
+  const { folder, trustDomain, clock, logger } = options;
+  // Taken before the files are read: a change in between is seen by the next poll.
+  let seen = await fingerprint(folder);
+  let current = await loadPolicyFolder(folder, trustDomain);
+  let closed = false;
+  let timer: Timer = schedule();
+
+  async function check(): Promise<void> {
+    const found = await fingerprint(folder);
+    if (found === seen) return;
+    seen = found;
+    try {
+      current = await loadPolicyFolder(folder, trustDomain);
+      logger.info({ event: 'policies.changed', components: current.components.length }, 'policies changed');
+    } catch (error) {
+      logger.error(
+        { event: 'policies.reload_failed', error },
+        'policies not reloaded, the last good ones stay in force',
+      );
+    }
+  }
+
+  function schedule(): Timer {
+    return clock.after(POLL_INTERVAL_MS, () => {
+      void check().finally(() => {
+        if (!closed) timer = schedule();
+      });
+    });
+  }
+
+  return {
+    current: () => current,
+    check,
+    close() {
+      closed = true;
+      timer.cancel();
+    },
+  };
+}
+
+/** What changes whenever the folder's content does: each file's name, times, size and inode. */
+async function fingerprint(folder: string): Promise<string> {
+  try {
+    const entries = (await policyFileNames(folder)).map(async (name) => {
+      const { ctimeNs, mtimeNs, size, ino } = await stat(join(folder, name), { bigint: true });
+      return `${name} ${ctimeNs} ${mtimeNs} ${size} ${ino}`;
+    });
+    return (await Promise.all(entries)).join('\n');
+  } catch (error) {
+    return `unreadable: ${error instanceof Error ? error.message : ''}`;
+  }
+}

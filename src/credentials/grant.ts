@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { durationSchema } from '../base/duration.ts';
+
+/** What AWS STS expects in `aud` where nothing else is registered (IAM user guide, OIDC identity providers). */
+const AWS_DEFAULT_AUDIENCE = 'sts.amazonaws.com';
+
+/** One audience of a JWT-SVID, as policies write it. AWS takes at most 255 characters, the narrowest of the clouds. */
+export const audienceText = z
+  .string()
+  .min(1, 'expected an audience, not an empty text')
+  .max(255)
+  .regex(/^\P{Cc}+$/u, 'expected an audience without control characters');
+
+const awsGrant = z
+  .strictObject({
+    roleArn: z
+      .string()
+      .max(2048)
+      .regex(/^arn:aws(-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]+$/, 'expected the ARN of an IAM role')
+      .describe('The IAM role to assume.'),
+    region: z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/, 'expected an AWS region, such as us-east-1')
+      .describe('The region whose STS is asked, and the one that users of the credentials are told.'),
+    duration: durationSchema({ min: 900, max: 43_200 }, '1h').describe(
+      "How long the credentials live: 15m to 12h, at most the role's own maximum.",
+    ),
+  })
+  .describe('AWS: AssumeRoleWithWebIdentity.');
+
+/** The document of one grant: exactly one target, and the audience of the JWT-SVID that is exchanged for it. */
+export const grantSchema = z
+  .strictObject({
+    aws: awsGrant,
+    audience: audienceText
+      .optional()
+      .describe(
+        `The audience of the exchanged JWT-SVID. Where it is left out, the target's own: ${AWS_DEFAULT_AUDIENCE}.`,
+      ),
+  })
+  .transform(
+    ({ aws, audience }): Grant =>
+      Object.freeze({
+        kind: 'aws',
+        audience: audience ?? AWS_DEFAULT_AUDIENCE,
+        roleArn: aws.roleArn,
+        region: aws.region,
+        durationSeconds: aws.duration,
+      }),
+  );
+
+export interface AwsGrant {
+  readonly kind: 'aws';
+  /** The one audience of the JWT-SVID that is exchanged. */
+  readonly audience: string;
+  readonly roleArn: string;
+  readonly region: string;
+  /** 900 to 43,200. */
+  readonly durationSeconds: number;
+}
+
+/** A credential that a component may have: told apart by `kind`. */
+export type Grant = AwsGrant;

@@ -1,0 +1,165 @@
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+  status,
+} from '@grpc/grpc-js';
+import { z } from 'zod';
+import { loadDelegatedIdentityService } from '../identity/delegated-identity/api.ts';
+import { parseAudience } from '../spiffe/audience.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import type { TrustDomain } from '../spiffe/trust-domain.ts';
+import type { Authority } from './authority.ts';
+import type { RegistrationEntry } from './registration-entries.ts';
+
+export interface DelegatedIdentityServerOptions {
+  /** The absolute path of the socket; its folder must be private already. */
+  readonly socketPath: string;
+  readonly trustDomain: TrustDomain;
+  readonly authority: Authority;
+  /** The entries in force now. */
+  entries(): readonly RegistrationEntry[];
+  /** What the agent would find out about the calling process. Everybody who can open the socket is the same one. */
+  caller(): 'authorized' | 'unauthorized' | 'unknown';
+}
+
+/** SPIRE agent's admin socket, Delegated Identity API: what SPIRE answers, for the same reasons, in the same order. */
+export interface DelegatedIdentityServer {
+  close(): Promise<void>;
+}
+
+const fetchRequest = z.object({
+  audience: z.array(z.string()),
+  selectors: z.array(z.object({ type: z.string(), value: z.string() })),
+  pid: z.number(),
+});
+
+/** A refusal with the code and text that SPIRE's agent has for it (pkg/agent/api/delegatedidentity/v1/service.go). */
+class Refusal extends Error {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata = new Metadata();
+
+  constructor(code: status, details: string) {
+    super(details);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export async function startDelegatedIdentityServer(
+  options: DelegatedIdentityServerOptions,
+): Promise<DelegatedIdentityServer> {
+  const { authority, trustDomain } = options;
+  const streams = new Set<ServerWritableStream<object, object>>();
+
+  async function fetchJwtSvids(message: object): Promise<object> {
+    const { audience, selectors, pid } = fetchRequest.parse(message);
+    if (audience.length === 0) throw new Refusal(status.INVALID_ARGUMENT, 'audience must be specified');
+    authorize(options.caller());
+    if (selectors.length > 0 === (pid !== 0)) {
+      throw new Refusal(status.INVALID_ARGUMENT, 'must provide either selectors or non-zero PID, but not both');
+    }
+    if (pid !== 0) throw new Refusal(status.UNAVAILABLE, 'workload attestation failed');
+    if (!selectors.every(isWellFormed)) {
+      throw new Refusal(status.INVALID_ARGUMENT, 'could not parse provided selectors');
+    }
+    const entries = options.entries().filter((entry) => matches(entry, selectors));
+    if (entries.length === 0) throw new Refusal(status.PERMISSION_DENIED, 'no identity issued');
+    // SPIRE's server drops blank audiences, and cannot sign when none is left.
+    const wanted = parseAudience(audience.filter((name) => name !== ''));
+    if (wanted === undefined) {
+      throw new Refusal(
+        status.UNAVAILABLE,
+        'could not fetch JWT-SVID: failed to fetch JWT SVID: rpc error: code = Internal desc = failed to sign JWT-SVID: invalid JWT-SVID audience: cannot be empty',
+      );
+    }
+    return { svids: await Promise.all(entries.map((entry) => mint(entry, wanted))) };
+  }
+
+  async function mint({ spiffeId, jwtSvidTtl, hint }: RegistrationEntry, audience: readonly [string, ...string[]]) {
+    const { token, issuedAt, expiresAt } = await authority.mint({ spiffeId, audience, ttl: jwtSvidTtl });
+    return {
+      token,
+      id: { trust_domain: spiffeId.trustDomain.name, path: spiffeId.path },
+      expires_at: expiresAt,
+      issued_at: issuedAt,
+      hint,
+    };
+  }
+
+  function bundles(): object {
+    return { bundles: { [trustDomain.id]: Buffer.from(authority.jwkSet()) } };
+  }
+
+  const unary: handleUnaryCall<object, object> = (call, callback) => {
+    fetchJwtSvids(call.request).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(error instanceof Refusal ? error : new Refusal(status.INTERNAL, 'internal error')),
+    );
+  };
+
+  const stream: handleServerStreamingCall<object, object> = (call) => {
+    try {
+      authorize(options.caller());
+    } catch (refusal) {
+      call.emit('error', refusal);
+      return;
+    }
+    streams.add(call);
+    call.on('close', () => streams.delete(call));
+    call.on('cancelled', () => streams.delete(call));
+    call.write(bundles());
+  };
+
+  const unsubscribe = authority.onChange(() => {
+    for (const call of streams) {
+      // SPIRE checks the caller again whenever it has something to send.
+      try {
+        authorize(options.caller());
+        call.write(bundles());
+      } catch (refusal) {
+        streams.delete(call);
+        call.emit('error', refusal);
+      }
+    }
+  });
+
+  const server = new Server();
+  const service = loadDelegatedIdentityService();
+  server.addService(
+    { FetchJWTSVIDs: service.FetchJWTSVIDs, SubscribeToJWTBundles: service.SubscribeToJWTBundles },
+    { FetchJWTSVIDs: unary, SubscribeToJWTBundles: stream },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${options.socketPath}`, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(error);
+    });
+  });
+  return {
+    async close() {
+      unsubscribe();
+      server.forceShutdown();
+    },
+  };
+}
+
+function authorize(caller: ReturnType<DelegatedIdentityServerOptions['caller']>): void {
+  if (caller === 'unknown') throw new Refusal(status.PERMISSION_DENIED, 'no identity issued');
+  if (caller === 'unauthorized') {
+    throw new Refusal(status.PERMISSION_DENIED, 'caller not configured as an authorized delegate');
+  }
+}
+
+function isWellFormed({ type, value }: Selector): boolean {
+  return type !== '' && !type.includes(':') && value !== '';
+}
+
+/** An entry matches when all of its selectors are among those sent; the comparison is exact. */
+function matches(entry: RegistrationEntry, sent: readonly Selector[]): boolean {
+  return entry.selectors.every(({ type, value }) => sent.some((other) => other.type === type && other.value === value));
+}

@@ -1,0 +1,188 @@
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Listener } from '../../http/listener.ts';
+import { StsError } from './errors.ts';
+import { accountOf, providerArn, providerName, type Role } from './roles.ts';
+import { type IssuedCredential, type SignedRequest, verifySignature } from './signature.ts';
+import { allowsWebIdentity } from './trust-policy.ts';
+import { type OidcProvider, verifyWebIdentity } from './web-identity.ts';
+import { errorXml, resultXml, type XmlElements } from './xml.ts';
+
+export interface LocalStsOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The OIDC providers registered in the account. */
+  readonly providers: readonly OidcProvider[];
+  /** By ARN. */
+  readonly roles: ReadonlyMap<string, Role>;
+}
+
+/** A credential that was handed out, and who it is. */
+interface Session extends IssuedCredential {
+  readonly arn: string;
+  readonly userId: string;
+  readonly account: string;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * A local AWS STS for development: AssumeRoleWithWebIdentity with the checks that AWS makes, and GetCallerIdentity, which
+ * proves that the credentials work. Answers in STS's XML with STS's error codes (query protocol, version 2011-06-15).
+ */
+export function serveLocalSts(listener: Listener, options: LocalStsOptions): void {
+  const sessions = new Map<string, Session>();
+
+  listener.handle((incoming, response) => {
+    const requestId = randomUUID();
+    answer(incoming, requestId).then(
+      (xml) => {
+        response.writeHead(200, { 'Content-Type': 'text/xml', 'x-amzn-RequestId': requestId }).end(xml);
+      },
+      (thrown: unknown) => {
+        if (!(thrown instanceof StsError)) options.logger.error({ error: thrown }, 'the local STS failed');
+        const error = thrown instanceof StsError ? thrown : new StsError(500, 'InternalFailure', 'internal failure');
+        response.writeHead(error.status, { 'Content-Type': 'text/xml', 'x-amzn-RequestId': requestId });
+        response.end(errorXml(error, requestId));
+      },
+    );
+  });
+
+  async function answer(incoming: IncomingMessage, requestId: string): Promise<string> {
+    if (incoming.method !== 'POST' || incoming.url !== '/') {
+      throw new StsError(400, 'InvalidAction', 'the local STS answers POST / only');
+    }
+    const request: SignedRequest = {
+      method: 'POST',
+      path: '/',
+      headers: singleHeaders(incoming),
+      body: await readBody(incoming),
+    };
+    const params = new URLSearchParams(request.body);
+    const action = params.get('Action') ?? '';
+    if (params.get('Version') !== '2011-06-15') {
+      throw new StsError(
+        400,
+        'InvalidAction',
+        `Could not find operation ${action} for version ${params.get('Version')}`,
+      );
+    }
+    switch (action) {
+      case 'AssumeRoleWithWebIdentity':
+        return resultXml(action, await assumeRole(params), requestId);
+      case 'GetCallerIdentity':
+        return resultXml(action, await callerIdentity(request), requestId);
+      default:
+        throw new StsError(400, 'InvalidAction', `Could not find operation ${action} for version 2011-06-15`);
+    }
+  }
+
+  async function assumeRole(params: URLSearchParams): Promise<XmlElements> {
+    const roleArn = required(params, 'RoleArn', /^.{20,2048}$/);
+    const sessionName = required(params, 'RoleSessionName', /^[\w+=,.@-]{2,64}$/);
+    const token = required(params, 'WebIdentityToken', /^.{4,20000}$/);
+    const duration = Number(params.get('DurationSeconds') ?? 3600);
+    if (!Number.isInteger(duration) || duration < 900 || duration > 43_200) {
+      throw validationError('durationSeconds must be an integer from 900 to 43200');
+    }
+    const identity = await verifyWebIdentity(token, options.providers, options.clock.now());
+    const role = options.roles.get(roleArn);
+    if (role === undefined || !isTrusted(role, identity)) {
+      throw new StsError(403, 'AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
+    }
+    if (duration > role.maxSessionDuration) {
+      throw validationError('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
+    }
+    const session = open(role, sessionName, duration);
+    return {
+      Credentials: {
+        AccessKeyId: session.accessKeyId,
+        SecretAccessKey: session.secretAccessKey,
+        SessionToken: session.sessionToken,
+        Expiration: new Date(session.expiresAt).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+      },
+      SubjectFromWebIdentityToken: identity.subject,
+      AssumedRoleUser: { AssumedRoleId: session.userId, Arn: session.arn },
+      Provider: providerArn(session.account, identity.provider.issuer),
+      Audience: identity.audience,
+    };
+  }
+
+  function open(role: Role, sessionName: string, duration: number): Session {
+    const now = options.clock.now();
+    for (const [key, { expiresAt }] of sessions) if (expiresAt <= now) sessions.delete(key);
+    const account = accountOf(role.arn);
+    const roleName = role.arn.split('/').at(-1) ?? '';
+    const session: Session = {
+      // The shapes of AWS' own: ASIA is a temporary key, AROA a role (IAM user guide, unique identifiers).
+      accessKeyId: `ASIA${randomText('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', 16)}`,
+      secretAccessKey: randomBytes(30).toString('base64'),
+      sessionToken: randomBytes(264).toString('base64'),
+      expiresAt: (Math.floor(now / 1000) + duration) * 1000,
+      arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`,
+      userId: `AROA${createHash('sha256').update(role.arn).digest('hex').slice(0, 17).toUpperCase()}:${sessionName}`,
+      account,
+    };
+    sessions.set(session.accessKeyId, session);
+    return session;
+  }
+
+  async function callerIdentity(request: SignedRequest): Promise<XmlElements> {
+    const { arn, userId, account } = await verifySignature(
+      request,
+      (accessKeyId) => sessions.get(accessKeyId),
+      options.clock.now(),
+    );
+    return { Arn: arn, UserId: userId, Account: account };
+  }
+}
+
+function isTrusted(role: Role, identity: Awaited<ReturnType<typeof verifyWebIdentity>>): boolean {
+  const issuer = identity.provider.issuer;
+  const name = providerName(issuer);
+  return allowsWebIdentity(role.trustPolicy, {
+    provider: providerArn(accountOf(role.arn), issuer),
+    context: new Map([
+      [`${name}:sub`, identity.subject],
+      [`${name}:aud`, identity.audience],
+    ]),
+  });
+}
+
+function required(params: URLSearchParams, name: string, shape: RegExp): string {
+  const values = params.getAll(name);
+  const [value] = values;
+  if (value === undefined || values.length > 1 || !shape.test(value)) {
+    throw validationError(`Value at '${name}' failed to satisfy constraint: ${shape.source}`);
+  }
+  return value;
+}
+
+function validationError(message: string): StsError {
+  return new StsError(400, 'ValidationError', message);
+}
+
+function singleHeaders(incoming: IncomingMessage): Record<string, string> {
+  const entries = Object.entries(incoming.headers);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]),
+  );
+}
+
+async function readBody(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > MAX_BODY_BYTES) throw new StsError(413, 'RequestEntityTooLarge', 'the request is too large');
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function randomText(alphabet: string, length: number): string {
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
+}

@@ -1,0 +1,69 @@
+import { STSServiceException } from '@aws-sdk/client-sts';
+import { type ErrorCode, SvidxError } from '../base/errors.ts';
+import { type Secret, scrub } from '../base/secret.ts';
+
+type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
+
+/**
+ * The error codes of AWS STS on the wire (STS API reference, AssumeRoleWithWebIdentity and common errors), without the
+ * "Exception" that some of them end with and the SDK's class names all do.
+ */
+const CODES: Readonly<Record<string, ExchangeCode>> = {
+  AccessDenied: 'exchange_denied',
+  ExpiredToken: 'exchange_token_rejected',
+  InvalidIdentityToken: 'exchange_token_rejected',
+  IDPRejectedClaim: 'exchange_token_rejected',
+  IDPCommunicationError: 'exchange_unavailable',
+  MalformedPolicyDocument: 'exchange_request_rejected',
+  PackedPolicyTooLarge: 'exchange_request_rejected',
+  RegionDisabled: 'exchange_request_rejected',
+  ValidationError: 'exchange_request_rejected',
+  Throttling: 'exchange_throttled',
+  RequestLimitExceeded: 'exchange_throttled',
+  TooManyRequests: 'exchange_throttled',
+  InternalFailure: 'exchange_unavailable',
+  InternalError: 'exchange_unavailable',
+  ServiceUnavailable: 'exchange_unavailable',
+};
+
+const MESSAGES: Readonly<Record<ExchangeCode, string>> = {
+  exchange_denied:
+    'AWS STS refused: the role does not exist, or its trust policy does not allow this SPIFFE ID and audience',
+  exchange_token_rejected:
+    'AWS STS does not accept the JWT-SVID: its issuer must be an OIDC provider of the account, with this audience',
+  exchange_request_rejected: 'AWS STS refused the request: check roleArn, region and duration of the grant',
+  exchange_throttled: 'AWS STS is throttling',
+  exchange_unavailable: 'AWS STS cannot be reached or fails',
+  exchange_response_invalid: 'AWS STS answered with something that is not its protocol',
+};
+
+/** STS reports keys that it could not fetch in time as an invalid token; unlike other invalid tokens, that passes. */
+const KEYS_NOT_FETCHED = /retrieve verification key/i;
+
+/**
+ * The meaning of a failed call to AWS STS. What STS said goes to the detail, without the token it may quote.
+ * @param token the JWT-SVID that was sent
+ */
+export function toExchangeError(error: unknown, token: Secret): SvidxError {
+  const code = classify(error);
+  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new SvidxError(code, MESSAGES[code], { detail: scrub(said, [token]) });
+}
+
+function classify(error: unknown): ExchangeCode {
+  if (!(error instanceof STSServiceException)) {
+    // Anything with a response that the SDK could not read was not STS; without one, nothing answered.
+    return error instanceof Error && '$response' in error ? 'exchange_response_invalid' : 'exchange_unavailable';
+  }
+  const wireCode = error.name.replace(/Exception$/, '');
+  if (wireCode === 'InvalidIdentityToken' && KEYS_NOT_FETCHED.test(error.message)) return 'exchange_unavailable';
+  const known = Object.hasOwn(CODES, wireCode) ? CODES[wireCode] : undefined;
+  return known ?? classifyStatus(error.$metadata.httpStatusCode ?? 0);
+}
+
+function classifyStatus(httpStatus: number): ExchangeCode {
+  if (httpStatus === 429) return 'exchange_throttled';
+  if (httpStatus >= 500) return 'exchange_unavailable';
+  if (httpStatus === 403) return 'exchange_denied';
+  return httpStatus >= 400 ? 'exchange_request_rejected' : 'exchange_response_invalid';
+}

@@ -1,0 +1,138 @@
+import { fileURLToPath } from 'node:url';
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
+import { z } from 'zod';
+import type { Selector } from '../../spiffe/selector.ts';
+
+const SERVICE_NAME = 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity';
+
+type Method = MethodDefinition<object, object>;
+
+/** The two methods we speak, as gRPC definitions made from our `.proto` files. */
+export interface DelegatedIdentityService {
+  readonly FetchJWTSVIDs: Method;
+  readonly SubscribeToJWTBundles: Method;
+}
+
+/** Loads the contract from `proto/`; the embedded trust domain serves the same one. */
+export function loadDelegatedIdentityService(): DelegatedIdentityService {
+  const definitions = loadSync('spire/api/agent/delegatedidentity/v1/delegatedidentity.proto', {
+    includeDirs: [fileURLToPath(new URL('../../../proto/', import.meta.url))],
+    keepCase: true,
+    longs: Number,
+    defaults: true,
+  });
+  const service = definitions[SERVICE_NAME];
+  if (!isDelegatedIdentity(service)) throw new Error(`proto/ does not define ${SERVICE_NAME}`);
+  return service;
+}
+
+function isDelegatedIdentity(definition: unknown): definition is DelegatedIdentityService {
+  return (
+    typeof definition === 'object' &&
+    definition !== null &&
+    'FetchJWTSVIDs' in definition &&
+    'SubscribeToJWTBundles' in definition
+  );
+}
+
+const fetchJwtSvidsResponse = z.object({
+  svids: z.array(
+    z.object({
+      token: z.string(),
+      id: z.object({ trust_domain: z.string(), path: z.string() }).nullable(),
+    }),
+  ),
+});
+
+const jwtBundlesResponse = z.object({ bundles: z.record(z.string(), z.instanceof(Uint8Array)) });
+
+export interface WireJwtSvid {
+  readonly token: string;
+  readonly id: { readonly trust_domain: string; readonly path: string } | null;
+}
+
+export interface BundleStreamHandlers {
+  /** The complete state: from trust domain (its SPIFFE ID or its name) to JWK Set; `undefined` for a bad message. */
+  onMessage(bundles: Readonly<Record<string, Uint8Array>> | undefined): void;
+  /** Called once, whatever ended the stream; `undefined` when the server closed it in good order. */
+  onEnd(error: ServiceError | undefined): void;
+}
+
+/** SPIRE's Delegated Identity API on the wire: no meaning added, no retry. */
+export interface DelegatedIdentityApi {
+  /**
+   * @param options.timeoutMs sent to the agent as the call's deadline
+   * @throws ServiceError the gRPC status
+   */
+  fetchJwtSvids(
+    request: { readonly audience: readonly string[]; readonly selectors: readonly Selector[] },
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<readonly WireJwtSvid[]>;
+  /** Opens the stream. Returns the function that cancels it, after which no handler is called. */
+  subscribeToJwtBundles(handlers: BundleStreamHandlers): () => void;
+  close(): void;
+}
+
+/** Waits between attempts to connect to an agent that is away, in milliseconds. */
+const CHANNEL_OPTIONS = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+};
+
+/**
+ * @param socketPath the absolute path of the agent's admin socket. Plain gRPC: the agent attests the connecting process
+ *   itself (SPIRE agent configuration, admin_socket_path).
+ */
+export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentityApi {
+  const service = loadDelegatedIdentityService();
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), CHANNEL_OPTIONS);
+
+  return {
+    fetchJwtSvids(request, { timeoutMs, signal }) {
+      const { path, requestSerialize, responseDeserialize } = service.FetchJWTSVIDs;
+      return new Promise((resolve, reject) => {
+        const call = client.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+          new Metadata(),
+          // gRPC keeps deadlines by the real clock, whatever clock the rest of the program goes by.
+          { deadline: Date.now() + timeoutMs },
+          (error, response) => {
+            signal.removeEventListener('abort', cancel);
+            if (error !== null) reject(error);
+            else resolve(fetchJwtSvidsResponse.parse(response).svids);
+          },
+        );
+        const cancel = (): void => call.cancel();
+        signal.addEventListener('abort', cancel, { once: true });
+        if (signal.aborted) cancel();
+      });
+    },
+
+    subscribeToJwtBundles({ onMessage, onEnd }) {
+      const { path, requestSerialize, responseDeserialize } = service.SubscribeToJWTBundles;
+      const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, new Metadata(), {});
+      let open = true;
+      const end = (error?: ServiceError): void => {
+        if (!open) return;
+        open = false;
+        onEnd(error);
+      };
+      call.on('data', (message: unknown) => {
+        if (open) onMessage(jwtBundlesResponse.safeParse(message).data?.bundles);
+      });
+      call.on('error', end);
+      call.on('end', () => end());
+      return () => {
+        open = false;
+        call.cancel();
+      };
+    },
+
+    close: () => client.close(),
+  };
+}

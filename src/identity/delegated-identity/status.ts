@@ -1,0 +1,69 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { SvidxError } from '../../base/errors.ts';
+
+/** What the agent says to a caller that has an identity but is not among its `authorized_delegates`. */
+const NOT_A_DELEGATE = 'caller not configured as an authorized delegate';
+
+/** True when the agent issues no identity, which it says of the caller as well as of the selectors that were sent. */
+export function isNoIdentityIssued(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.PERMISSION_DENIED && error.details !== NOT_A_DELEGATE;
+}
+
+/** True for PermissionDenied in either meaning. */
+export function isPermissionDenied(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.PERMISSION_DENIED;
+}
+
+/**
+ * The meaning of a failed call to the Delegated Identity API.
+ *
+ * PermissionDenied means two things that are mended in different places, and only the message tells them apart.
+ */
+export function toIdentityError(error: unknown): SvidxError {
+  if (error instanceof SvidxError) return error;
+  if (!isServiceError(error)) {
+    return new SvidxError('identity_response_invalid', 'the SPIRE agent sent a message that cannot be read', {
+      cause: error,
+    });
+  }
+  const detail = `gRPC ${status[error.code]}: ${error.details}`;
+  switch (error.code) {
+    case status.PERMISSION_DENIED:
+      return error.details === NOT_A_DELEGATE ? notADelegate(detail) : noIdentity(detail);
+    case status.INVALID_ARGUMENT:
+      return new SvidxError('identity_request_rejected', 'the SPIRE agent refused the request', { detail });
+    case status.UNIMPLEMENTED:
+      return new SvidxError(
+        'identity_request_rejected',
+        "the socket does not serve SPIRE's Delegated Identity API; expected the agent's admin socket",
+        { detail },
+      );
+    case status.DEADLINE_EXCEEDED:
+      return new SvidxError('identity_unavailable', 'the SPIRE agent did not answer in time', { detail });
+    default:
+      return new SvidxError('identity_unavailable', 'the SPIRE agent cannot be reached or cannot get the JWT-SVID', {
+        detail,
+      });
+  }
+}
+
+/** The error for a caller (this service) that the agent lets ask for nothing. */
+export function notADelegate(detail: string): SvidxError {
+  return new SvidxError(
+    'identity_delegate_unauthorized',
+    'the SPIRE agent does not accept this service as a delegate: it needs a registration entry, and its SPIFFE ID among authorized_delegates',
+    { detail },
+  );
+}
+
+function noIdentity(detail: string): SvidxError {
+  return new SvidxError(
+    'identity_not_found',
+    'SPIRE has no registration entry for the selectors of this component, or the entry has not reached the agent yet',
+    { detail },
+  );
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}

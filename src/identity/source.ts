@@ -1,0 +1,26 @@
+import type { Audience } from '../spiffe/audience.ts';
+import type { JwtBundleSet } from '../spiffe/jwt-bundle.ts';
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+
+/** Whose identity is asked for: the exact SPIFFE ID, and the selectors that prove it to SPIRE. */
+export interface Subject {
+  readonly spiffeId: SpiffeId;
+  readonly selectors: readonly Selector[];
+}
+
+/** Where JWT-SVIDs come from. */
+export interface JwtSvidSource {
+  /**
+   * A JWT-SVID for exactly this subject and exactly these audiences, not expired.
+   * @throws SvidxError `identity_*`
+   */
+  fetchJwtSvid(subject: Subject, audience: Audience, signal: AbortSignal): Promise<JwtSvid>;
+}
+
+/** Where the public keys of trust domains come from: always the last good ones, kept current in the background. */
+export interface JwtBundleSource extends JwtBundleSet {
+  /** Calls `listener` after each change of any bundle. Returns the function that ends the subscription. */
+  onChange(listener: () => void): () => void;
+}

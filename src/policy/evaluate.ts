@@ -1,0 +1,49 @@
+import type { Grant } from '../credentials/grant.ts';
+import type { Audience } from '../spiffe/audience.ts';
+import type { ComponentPolicy, PolicySet } from './policy-set.ts';
+
+/** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
+export interface Caller {
+  readonly component: string;
+  /** `sha256:...`, computed from the bytes that run; `undefined` when the caller's host is not this service. */
+  readonly digest?: string | undefined;
+}
+
+/** The answer of the policy: yes with what was granted, or no with a reason that may be shown to the caller. */
+export type Decision<T> =
+  | { readonly allowed: true; readonly policy: ComponentPolicy; readonly granted: T }
+  | { readonly allowed: false; readonly policy: ComponentPolicy | undefined; readonly reason: string };
+
+/** May this component hold a JWT-SVID for all of these audiences? */
+export function evaluateAudience(set: PolicySet, caller: Caller, audience: Audience): Decision<Audience> {
+  return evaluate(set, caller, (policy) => {
+    const denied = audience.find((name) => !policy.audiences.includes(name));
+    return denied === undefined
+      ? { granted: audience }
+      : { reason: `the audience ${JSON.stringify(denied)} is not granted to it` };
+  });
+}
+
+/** May this component have the credentials of this name? */
+export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Decision<Grant> {
+  return evaluate(set, caller, (policy) => {
+    const entry = policy.grants.find(([granted]) => granted === name);
+    return entry === undefined ? { reason: `it has no grant ${JSON.stringify(name)}` } : { granted: entry[1] };
+  });
+}
+
+function evaluate<T>(
+  set: PolicySet,
+  caller: Caller,
+  check: (policy: ComponentPolicy) => { granted: T } | { reason: string },
+): Decision<T> {
+  const policy = set.get(caller.component);
+  if (policy === undefined) return { allowed: false, policy, reason: 'no policy names it' };
+  if (policy.digest !== undefined && caller.digest !== undefined && policy.digest !== caller.digest) {
+    return { allowed: false, policy, reason: 'its bytes are not the ones its policy allows' };
+  }
+  const result = check(policy);
+  return 'granted' in result
+    ? { allowed: true, policy, granted: result.granted }
+    : { allowed: false, policy, reason: result.reason };
+}

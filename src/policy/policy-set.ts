@@ -1,0 +1,86 @@
+import { SvidxError } from '../base/errors.ts';
+import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
+import type { Grant } from '../credentials/grant.ts';
+import type { Selector } from '../spiffe/selector.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { TrustDomain } from '../spiffe/trust-domain.ts';
+import { type PolicyDocument, policyDocument } from './document.ts';
+
+/** One policy file: its name, as errors show it, and its text. */
+export interface PolicyFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** What one component may have. */
+export interface ComponentPolicy {
+  readonly component: string;
+  readonly spiffeId: SpiffeId;
+  readonly selectors: readonly Selector[];
+  readonly digest: string | undefined;
+  readonly audiences: readonly string[];
+  readonly grants: readonly (readonly [name: string, grant: Grant])[];
+}
+
+/** All policies, compiled as a whole; never changed, only replaced. */
+export interface PolicySet {
+  readonly components: readonly ComponentPolicy[];
+  get(component: string): ComponentPolicy | undefined;
+}
+
+/**
+ * Compiles a set of policy files into a new value. All of them are good, or there is no set.
+ * @param trustDomain the one whose SPIRE agent this service asks; identities of another cannot be had from it
+ * @throws SvidxError `policy_invalid`, with a line for each problem in any of the files
+ */
+export function compilePolicies(files: readonly PolicyFile[], trustDomain: TrustDomain): PolicySet {
+  const problems: string[] = [];
+  const byName = new Map<string, ComponentPolicy>();
+  const whereDefined = new Map<string, string>();
+
+  for (const { file, text } of files) {
+    const document = parseFile({ file, text }, problems);
+    if (document === undefined) continue;
+    const { component, spiffeId } = document.value;
+    const earlier = whereDefined.get(component);
+    if (earlier !== undefined) {
+      problems.push(`${document.locate(['component'])}: component: ${component} is already defined at ${earlier}`);
+      continue;
+    }
+    if (!spiffeId.trustDomain.equals(trustDomain)) {
+      problems.push(
+        `${document.locate(['spiffeId'])}: spiffeId: expected an ID in the trust domain ${trustDomain.name}`,
+      );
+      continue;
+    }
+    whereDefined.set(component, document.locate(['component']));
+    byName.set(component, compileDocument(document.value));
+  }
+
+  if (problems.length > 0) throw new SvidxError('policy_invalid', problems.join('\n'));
+  return Object.freeze({
+    components: Object.freeze([...byName.values()]),
+    get: (component: string) => byName.get(component),
+  });
+}
+
+function parseFile({ file, text }: PolicyFile, problems: string[]): YamlDocument<PolicyDocument> | undefined {
+  try {
+    return parseYamlDocument({ file, text, errorCode: 'policy_invalid' }, policyDocument);
+  } catch (error) {
+    if (!(error instanceof SvidxError)) throw error;
+    problems.push(error.message);
+    return undefined;
+  }
+}
+
+function compileDocument(document: PolicyDocument): ComponentPolicy {
+  return Object.freeze({
+    component: document.component,
+    spiffeId: document.spiffeId,
+    selectors: Object.freeze(document.selectors.map((selector) => Object.freeze(selector))),
+    digest: document.digest,
+    audiences: Object.freeze(document.audiences ?? []),
+    grants: Object.freeze(Object.entries(document.grants ?? {})),
+  });
+}

@@ -1,0 +1,153 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { SvidxError } from '../base/errors.ts';
+import { isJsonObject, parseJson } from '../base/json.ts';
+import type { TrustDomain } from './trust-domain.ts';
+
+/** JWT-SVID section 2.1: the algorithms a JWT-SVID may be signed with. */
+export const JWT_SVID_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'PS256',
+  'PS384',
+  'PS512',
+] as const;
+export type JwtSvidAlgorithm = (typeof JWT_SVID_ALGORITHMS)[number];
+
+/** RFC 7518 section 3.4: each ES algorithm belongs to one curve. */
+const CURVE_ALGORITHM: Readonly<Record<string, JwtSvidAlgorithm>> = {
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+};
+
+const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
+
+/** RFC 7518 section 3.3: RSA keys of at least 2048 bits. */
+const MIN_RSA_BITS = 2048;
+
+/** A bundle holds two or three keys in practice; anything near this is not a bundle. */
+const MAX_KEYS = 1000;
+
+/** The members of RFC 7518 section 6 that make up a public key, and nothing else. */
+export type PublicJwk =
+  | { readonly kty: 'RSA'; readonly n: string; readonly e: string }
+  | { readonly kty: 'EC'; readonly crv: string; readonly x: string; readonly y: string };
+
+/** One public key that may sign JWT-SVIDs of a trust domain. */
+export interface JwtAuthority {
+  readonly keyId: string;
+  readonly key: KeyObject;
+  /** The algorithms this key can verify, the one SPIRE signs with first. */
+  readonly algorithms: readonly [JwtSvidAlgorithm, ...JwtSvidAlgorithm[]];
+  readonly jwk: PublicJwk;
+}
+
+/** The keys of one trust domain. Keys of different trust domains never meet in one object. */
+export class JwtBundle {
+  readonly trustDomain: TrustDomain;
+  /** In the order of their IDs: SPIRE sends them in a random order, and what is published must not flicker with it. */
+  readonly authorities: readonly JwtAuthority[];
+  /** How many keys of the set were passed over: of unknown type or use, too weak, or without `kid`. */
+  readonly skippedKeys: number;
+
+  private constructor(trustDomain: TrustDomain, authorities: readonly JwtAuthority[], skippedKeys: number) {
+    this.trustDomain = trustDomain;
+    this.authorities = Object.freeze(authorities.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1)));
+    this.skippedKeys = skippedKeys;
+    Object.freeze(this);
+  }
+
+  /**
+   * Reads a JWK Set (RFC 7517 section 5) as the JWT bundle of a trust domain.
+   *
+   * The set does not say which trust domain it belongs to, so the caller does (SPIFFE Trust Domain and Bundle section 4).
+   * Keys that cannot sign a JWT-SVID are skipped, not errors (section 4.2.1): unknown `kty`, a `use` of another
+   * purpose, no `kid`. An empty bundle is legal: it trusts nothing.
+   * @throws SvidxError `bundle_invalid`
+   */
+  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string): JwtBundle {
+    const document = parseJson(jwkSet);
+    if (!isJsonObject(document) || !Array.isArray(document['keys'])) {
+      throw new SvidxError(
+        'bundle_invalid',
+        `the bundle of ${trustDomain.name} must be a JSON object with an array "keys"`,
+      );
+    }
+    const keys: readonly unknown[] = document['keys'];
+    if (keys.length > MAX_KEYS) {
+      throw new SvidxError('bundle_invalid', `the bundle of ${trustDomain.name} has more than ${MAX_KEYS} keys`);
+    }
+    const authorities = keys.map(parseAuthority).filter((authority) => authority !== undefined);
+    return new JwtBundle(trustDomain, authorities, keys.length - authorities.length);
+  }
+
+  /** Whether this bundle trusts exactly the same keys. */
+  equals(other: JwtBundle): boolean {
+    const keys = (bundle: JwtBundle): string =>
+      JSON.stringify(bundle.authorities.map(({ keyId, algorithms, jwk }) => [keyId, algorithms, jwk]));
+    return this.trustDomain.equals(other.trustDomain) && keys(this) === keys(other);
+  }
+
+  /** The keys a token with this `kid` may be signed with; all of them for a token without. */
+  candidates(keyId: string | undefined): readonly JwtAuthority[] {
+    return keyId === undefined ? this.authorities : this.authorities.filter((authority) => authority.keyId === keyId);
+  }
+}
+
+/** The bundles of several trust domains, each found by its own name only. */
+export interface JwtBundleSet {
+  get(trustDomain: TrustDomain): JwtBundle | undefined;
+}
+
+/** A fixed set of bundles. */
+export function jwtBundleSet(bundles: Iterable<JwtBundle>): JwtBundleSet {
+  const byName = new Map<string, JwtBundle>();
+  for (const bundle of bundles) byName.set(bundle.trustDomain.name, bundle);
+  return { get: (trustDomain) => byName.get(trustDomain.name) };
+}
+
+function parseAuthority(value: unknown): JwtAuthority | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { kid, use, alg } = value;
+  if (typeof kid !== 'string' || kid === '') return undefined;
+  // Absent in SPIRE's Workload and Delegated Identity APIs, "jwt-svid" in a SPIFFE bundle, "sig" in an OIDC key set.
+  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return undefined;
+  const algorithms = algorithmsFor(value);
+  const jwk = publicMembers(value);
+  if (algorithms === undefined || jwk === undefined) return undefined;
+  if (alg !== undefined && !algorithms.some((known) => known === alg)) return undefined;
+  try {
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
+    const bits = key.asymmetricKeyDetails?.modulusLength;
+    if (bits !== undefined && bits < MIN_RSA_BITS) return undefined;
+    return Object.freeze({ keyId: kid, key, algorithms, jwk });
+  } catch {
+    return undefined;
+  }
+}
+
+function algorithmsFor(jwk: Readonly<Record<string, unknown>>): JwtAuthority['algorithms'] | undefined {
+  const { kty, crv, alg } = jwk;
+  if (kty === 'EC' && typeof crv === 'string' && Object.hasOwn(CURVE_ALGORITHM, crv)) {
+    const algorithm = CURVE_ALGORITHM[crv];
+    return algorithm === undefined ? undefined : [algorithm];
+  }
+  if (kty !== 'RSA') return undefined;
+  // RFC 7517 section 4.4: a key that says its algorithm is for that one alone.
+  const stated = RSA_ALGORITHMS.find((known) => known === alg);
+  return stated === undefined ? ['RS256', ...RSA_ALGORITHMS.filter((known) => known !== 'RS256')] : [stated];
+}
+
+/** A copy with the members that make up a public key, so that a private one can never be published by mistake. */
+function publicMembers(jwk: Readonly<Record<string, unknown>>): PublicJwk | undefined {
+  const { kty, n, e, crv, x, y } = jwk;
+  if (kty === 'RSA' && typeof n === 'string' && typeof e === 'string') return Object.freeze({ kty, n, e });
+  if (kty === 'EC' && typeof crv === 'string' && typeof x === 'string' && typeof y === 'string') {
+    return Object.freeze({ kty, crv, x, y });
+  }
+  return undefined;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build-components.ts'],
+    // Processes, not threads: the component host has worker threads of its own.
+    pool: 'forks',
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    // Not the developer's: a test that needs a variable sets it itself.
+    env: { SPIRE_ADMIN_ENDPOINT_SOCKET: '', SVIDX_SOCKET: '', NO_COLOR: '1' },
+  },
+});
