@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { CommanderError } from 'commander';
 import { toSvidxError } from './base/errors.ts';
-import { describeError } from './base/logger.ts';
+import { scrub } from './base/secret.ts';
 import { EXIT_CODE } from './commands/exit-codes.ts';
 import { createProgram } from './commands/program.ts';
 import type { Terminal } from './commands/terminal.ts';
+
+/** Long enough for the longest path and what is wrong there. Characters. */
+const MAX_LINE_LENGTH = 5_000;
 
 /** The only file that touches `process`: it turns argv, environment, streams and signals into a command's world. */
 const terminal: Terminal = {
@@ -23,6 +26,12 @@ const terminal: Terminal = {
     }),
 };
 
+// Whoever read these may go before we do. A result that reaches nobody is a failure; a service goes on without its log.
+process.stdout.on('error', () => {
+  process.exitCode = 1;
+});
+process.stderr.on('error', () => {});
+
 try {
   await createProgram(terminal).parseAsync(process.argv);
 } catch (thrown) {
@@ -31,8 +40,10 @@ try {
     process.exitCode = thrown.exitCode === 0 ? 0 : 2;
   } else {
     const error = toSvidxError(thrown);
-    const { detail } = { detail: undefined, ...describeError(error) };
-    process.stderr.write(`svidx: ${error.code}: ${error.message}\n${detail === undefined ? '' : `  ${detail}\n`}`);
+    // Line by line, since a message has one for each problem; it may quote what somebody typed or a component returned.
+    const lines = error.message.split('\n').map((line) => scrub(line, [], MAX_LINE_LENGTH));
+    if (error.detail !== undefined) lines.push(`  ${scrub(error.detail)}`);
+    process.stderr.write(`svidx: ${error.code}: ${lines.join('\n')}\n`);
     process.exitCode = EXIT_CODE[error.code];
   }
 }

@@ -15,7 +15,7 @@ export interface Backoff {
  * @returns milliseconds
  */
 export function backoffDelay(attempt: number, backoff: Backoff, random: () => number): number {
-  const ceiling = Math.min(backoff.maxMs, backoff.firstMs * 2 ** Math.min(attempt, 30));
+  const ceiling = Math.min(backoff.maxMs, backoff.firstMs * 2 ** attempt);
   return ceiling / 2 + (ceiling / 2) * random();
 }
 

@@ -24,7 +24,7 @@ export interface ExpiringCacheOptions<V> {
   lifetime(value: V, arrivedAt: number): Lifetime;
   /** For how many milliseconds this failure is remembered instead of asking again; 0 for not at all. */
   rememberFailureMs(error: unknown): number;
-  /** Told of each background refresh that failed. The value in hand stays in use. */
+  /** Told of each load that failed while a usable value was in hand. That value stays in use. */
   onRefreshFailed?(key: string, error: unknown): void;
 }
 
@@ -44,10 +44,9 @@ export interface ExpiringCache<V> {
 }
 
 interface Entry<V> {
-  value: V;
-  freshUntil: number;
-  usableUntil: number;
-  /** When a background refresh may be tried (again). */
+  readonly value: V;
+  readonly usableUntil: number;
+  /** From when on the use of the value starts a refresh behind it: the end of its fresh time, or later after a failure. */
   refreshAt: number;
   failedRefreshes: number;
 }
@@ -83,22 +82,23 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
     clock,
     timeoutMs: options.loadTimeoutMs,
     timeoutError: options.timeoutError,
+    onFailure: failed,
   });
 
   function store(key: string, value: V): void {
     const now = clock.now();
     const { freshUntil, usableUntil } = options.lifetime(value, now);
     failures.delete(key);
-    if (usableUntil <= now) return;
-    const jittered = now + (freshUntil - now) * (1 - FRESH_JITTER * random());
+    if (usableUntil <= now) {
+      // Brought nothing usable: the next attempt waits as it would after a failure.
+      const entry = usableEntry(key, now);
+      if (entry !== undefined) postponeRefresh(entry, now);
+      return;
+    }
+    const freshFor = (freshUntil - now) * (1 - FRESH_JITTER * random());
+    const refreshAt = now + Math.max(freshFor, MIN_REFRESH_INTERVAL_MS);
     entries.delete(key);
-    entries.set(key, {
-      value,
-      freshUntil: jittered,
-      usableUntil,
-      refreshAt: Math.max(jittered, now + MIN_REFRESH_INTERVAL_MS),
-      failedRefreshes: 0,
-    });
+    entries.set(key, { value, usableUntil, refreshAt, failedRefreshes: 0 });
     evict(now);
   }
 
@@ -125,17 +125,34 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
     );
   }
 
-  function refreshBehind(key: string, entry: Entry<V>, loader: (signal: AbortSignal) => Promise<V>): void {
-    if (flights.has(key) || clock.now() < entry.refreshAt) return;
-    // A load that stored nothing usable waits like one that failed; if it did store, this entry is no longer in use.
-    const settled = (): void => {
-      entry.refreshAt = clock.now() + backoffDelay(entry.failedRefreshes, REFRESH_BACKOFF, random);
-      entry.failedRefreshes += 1;
-    };
-    load(key, loader).then(settled, (error: unknown) => {
-      settled();
-      options.onRefreshFailed?.(key, error);
-    });
+  function usableEntry(key: string, now: number): Entry<V> | undefined {
+    const entry = entries.get(key);
+    return entry !== undefined && now < entry.usableUntil ? entry : undefined;
+  }
+
+  function postponeRefresh(entry: Entry<V>, now: number): void {
+    entry.refreshAt = now + backoffDelay(entry.failedRefreshes, REFRESH_BACKOFF, random);
+    entry.failedRefreshes += 1;
+  }
+
+  /** Deals with a failed load once for all its waiters, those that gave up included. */
+  function failed(key: string, error: unknown): void {
+    const now = clock.now();
+    const entry = usableEntry(key, now);
+    if (entry === undefined) {
+      remember(key, error, now);
+      return;
+    }
+    postponeRefresh(entry, now);
+    options.onRefreshFailed?.(key, error);
+  }
+
+  function remember(key: string, error: unknown, now: number): void {
+    const ms = options.rememberFailureMs(error);
+    if (ms <= 0) return;
+    failures.delete(key);
+    failures.set(key, { error, until: now + ms });
+    evict(now);
   }
 
   return {
@@ -145,32 +162,17 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
 
     async get(key, loader, signal) {
       const now = clock.now();
-      const entry = entries.get(key);
-      if (entry !== undefined && now < entry.usableUntil) {
+      const entry = usableEntry(key, now);
+      if (entry !== undefined) {
         entries.delete(key);
         entries.set(key, entry);
-        if (now >= entry.freshUntil) refreshBehind(key, entry, loader);
+        // What the refresh brings is stored, and its failure dealt with, whoever listens.
+        if (now >= entry.refreshAt && !flights.has(key)) load(key, loader).catch(() => {});
         return entry.value;
       }
       const failure = failures.get(key);
       if (failure !== undefined && now < failure.until) throw failure.error;
-
-      try {
-        return await load(key, loader, signal);
-      } catch (error) {
-        // A waiter that gave up has learnt nothing about the key.
-        if (!signal?.aborted) remember(key, error);
-        throw error;
-      }
+      return load(key, loader, signal);
     },
   };
-
-  function remember(key: string, error: unknown): void {
-    const ms = options.rememberFailureMs(error);
-    const now = clock.now();
-    if (ms <= 0 || (failures.get(key)?.until ?? 0) > now) return;
-    failures.delete(key);
-    failures.set(key, { error, until: now + ms });
-    evict(now);
-  }
 }

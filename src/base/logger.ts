@@ -5,7 +5,7 @@ import { scrub } from './secret.ts';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What this project needs of a logger: one object of fields and one constant sentence a line. */
+/** What this project needs of a logger: one object of fields and one constant sentence a line. An error is a field. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -16,8 +16,9 @@ export interface Logger {
 /**
  * A logger that writes one JSON object a line.
  *
- * An error is written as its code, message and detail, with the same of its causes. Nothing else of an error is: what a
- * library hangs on its errors (requests, responses, tokens) stays out of the log.
+ * An error, under whatever name it is a field, is written as its code, message and detail; of an `internal_error` also
+ * where it was thrown. Nothing else of an error is: what a library hangs on its errors (requests, responses, tokens)
+ * stays out of the log.
  */
 export function createLogger(options: { level: LogLevel; destination: DestinationStream }): Logger {
   return pino(
@@ -25,11 +26,21 @@ export function createLogger(options: { level: LogLevel; destination: Destinatio
       level: options.level,
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: describeError },
+      // An error handed over in place of the fields becomes this field. Pino's own serializer would write all of it.
+      errorKey: 'error',
+      serializers: { err: (described: unknown) => described },
+      formatters: { level: (label) => ({ level: label }), log: describeErrors },
     },
     options.destination,
   );
+}
+
+/** The field `error` may hold anything that was thrown; others are described where they are errors. */
+function describeErrors(fields: Record<string, unknown>): Record<string, unknown> {
+  const described = Object.entries(fields).map(([name, value]) =>
+    value instanceof Error || (name === 'error' && value !== undefined) ? [name, describeError(value)] : [name, value],
+  );
+  return Object.fromEntries(described);
 }
 
 /** An error as the fields a log line may hold. */
@@ -46,8 +57,11 @@ export function describeError(error: unknown): object {
   };
 }
 
-/** Where an error was thrown: the frames of its stack, without its message. */
+/** Where an error was thrown: the frames of its stack, without its message, whose lines may look like frames too. */
 function stackFrames(error: Error): string[] {
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return frames.slice(0, 8).map((line) => line.trim());
+  const frames = (error.stack ?? '').replace(error.message, '').split('\n');
+  return frames
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 8)
+    .map((line) => scrub(line.trim()));
 }

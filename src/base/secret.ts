@@ -32,8 +32,11 @@ export class Secret {
   }
 }
 
-/** Anything that looks like a JWS in compact form: its header is a JSON object, which in base64url begins with `eyJ`. */
-const COMPACT_JWS = /eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
+/**
+ * Anything that looks like a token in compact form, or like one of its parts, or like the beginning of either: a JSON
+ * object, which in base64url begins with `eyJ`, and what hangs on to it by dots.
+ */
+const TOKEN = /eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*/g;
 
 /**
  * Text from outside made fit for a log line: each of `secrets` and whatever looks like a token replaced, control
@@ -41,12 +44,13 @@ const COMPACT_JWS = /eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
  * requests, which may echo the token back to us.
  */
 export function scrub(text: string, secrets: readonly Secret[] = [], maxLength = 300): string {
-  let clean = text.replace(COMPACT_JWS, REDACTED);
+  let clean = text.replace(TOKEN, REDACTED);
   for (const secret of secrets) {
     const value = secret.reveal();
     // Of a token each of the three parts is worth hiding: the claims name people and places, the signature is the proof.
-    for (const part of [value, ...value.split('.')]) {
-      if (part.length >= 8) clean = clean.replaceAll(part, REDACTED);
+    const parts = value.split('.').filter((part) => part.length >= 8);
+    for (const part of [value, ...parts]) {
+      if (part !== '') clean = clean.replaceAll(part, REDACTED);
     }
   }
   clean = clean.replace(/\p{Cc}+/gu, ' ');

@@ -6,6 +6,8 @@ export interface SingleFlightOptions {
   readonly timeoutMs: number;
   /** The reason a flight gets when its time is up. */
   timeoutError(): Error;
+  /** Told of each flight that failed, before its waiters are and before another one for its key can start. */
+  onFailure?(key: string, error: unknown): void;
 }
 
 /** Work that is done once for everybody who wants it at the same time. */
@@ -36,11 +38,22 @@ export function createSingleFlight<V>(options: SingleFlightOptions): SingleFligh
         reject(reason);
       });
     });
-    // The race makes the limit hold also for work that does not listen to its signal.
-    const flight = Promise.race([Promise.resolve().then(() => work(limit.signal)), timedOut]).finally(() => {
+    const land = (): void => {
       timer.cancel();
       flights.delete(key);
-    });
+    };
+    // The race makes the limit hold also for work that does not listen to its signal.
+    const flight = Promise.race([Promise.resolve().then(() => work(limit.signal)), timedOut]).then(
+      (value) => {
+        land();
+        return value;
+      },
+      (error: unknown) => {
+        land();
+        options.onFailure?.(key, error);
+        throw error;
+      },
+    );
     flights.set(key, flight);
     return flight;
   }

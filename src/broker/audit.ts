@@ -32,7 +32,10 @@ export interface AuditEvent extends Readonly<AuditFields> {
 }
 
 export interface Audit {
-  /** Runs `action` and records its outcome, whatever it is. The result or error goes through unchanged. */
+  /**
+   * Runs `action` and records its outcome, whatever it is. The result goes through unchanged, and so does an error.
+   * @throws SvidxError what `run` throws; `internal_error` for anything else
+   */
   record<T>(action: AuditAction, fields: AuditFields, run: (fields: AuditFields) => Promise<T>): Promise<T>;
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createExpiringCache, type ExpiringCache } from '../base/expiring-cache.ts';
 import type { Logger } from '../base/logger.ts';
+import { scrub } from '../base/secret.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
@@ -90,7 +91,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const { component, spiffeId, selectors } = policy;
     // The selectors are part of the key: another component may claim the same SPIFFE ID, but only SPIRE can say so.
     return svidCache.get(
-      keyOf(spiffeId, selectors, audience.toSorted()),
+      keyOf(spiffeId, selectors, [...new Set(audience)].toSorted()),
       (flight) =>
         audit.record('identity.mint', { component, spiffeId: spiffeId.toString(), audience }, async (fields) => {
           const svid = await svids.fetchJwtSvid(policy, audience, flight);
@@ -105,7 +106,8 @@ export function createBroker(options: BrokerOptions): Broker {
 function permitted<T>(decision: Decision<T>, caller: Caller, fields: AuditFields): Decision<T> & { allowed: true } {
   if (decision.policy !== undefined) fields.spiffeId = decision.policy.spiffeId.toString();
   if (decision.allowed) return decision;
-  throw new SvidxError('policy_denied', `component ${JSON.stringify(caller.component)}: ${decision.reason}`);
+  // The reason repeats what was asked for, and somebody may have put a token where a name belongs.
+  throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(caller.component)}: ${decision.reason}`));
 }
 
 /** A cache key that two different lists of parts never share, whatever the parts hold. */

@@ -1,10 +1,10 @@
 import { SvidxError } from '../base/errors.ts';
 
 /** Long enough to spare the upstream a flood of the same question, short enough that nobody waits for a fix to show. */
-const REFUSAL_MS = 2_000;
+export const REFUSAL_MS = 2_000;
 
 /** For trouble that may pass by itself: a pause, not a verdict. */
-const TROUBLE_MS = 500;
+export const TROUBLE_MS = 500;
 
 /**
  * For how long a failed load is answered from memory instead of asking again.

@@ -7,7 +7,7 @@ import { createLogger, type LogLevel } from '../base/logger.ts';
 import { type Issuer, parseIssuer } from '../config/issuer.ts';
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
-import { readNamedFile } from '../config/read-file.ts';
+import { readNamedText } from '../config/read-file.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../dev/key-types.ts';
 import { entriesForPolicies, parseRegistrationEntries, type RegistrationEntry } from '../dev/registration-entries.ts';
@@ -16,6 +16,7 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import { createService, type Service } from '../service.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
 import { durationOption } from './duration-option.ts';
+import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface DevOptions {
@@ -53,13 +54,15 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
   );
 
   const world = { clock: systemClock, random: Math.random, logger };
+  // From here on: a signal during the start, which may have keys to make, must not leave the folder behind.
+  const stopped = terminal.stopped();
   const folder = await mkdtemp(join(terminal.tmpdir, 'svidx-dev-'));
-  let trust: DevTrustDomain | undefined;
-  let service: Service | undefined;
+  const closers: (() => Promise<void>)[] = [];
   try {
     const listener = await listenOnTcp(listen, systemClock);
+    closers.push(listener.close);
     const issuer = loopbackIssuer(listener.url);
-    trust = await startDevTrustDomain({
+    const trust = await startDevTrustDomain({
       ...world,
       folder,
       trustDomain,
@@ -69,7 +72,8 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
       entries,
       policies,
     });
-    service = await createService(
+    closers.push(trust.close);
+    const service = await createService(
       {
         trustDomain,
         issuer,
@@ -84,26 +88,23 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
       },
       { ...world, listener },
     );
-    const stopped = terminal.stopped();
-    await Promise.race([stopped, service.ready()]);
-    terminal.print(options.json ? readyLine(issuer, service, trust) : banner(issuer, service, trust, policies));
+    closers.push(service.close);
+    if (await isReadyBefore(stopped, service)) {
+      terminal.print(options.json ? readyLine(issuer, service, trust) : banner(issuer, service, trust, policies));
+    }
     await stopped;
   } finally {
-    await service?.close();
-    await trust?.close();
+    for (const close of closers.reverse()) await close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 function loopbackAddress(text: string): ListenAddress {
   const address = parseListenAddress(text);
-  if (address === undefined) {
-    throw new SvidxError('usage_invalid', '--listen: expected an IP address and a port, such as 127.0.0.1:8080');
-  }
-  if (!isLoopbackHost(address.host)) {
+  if (address === undefined || !isLoopbackHost(address.host)) {
     throw new SvidxError(
       'usage_invalid',
-      '--listen: svidx dev is for development only and listens on loopback addresses only',
+      '--listen: svidx dev is for development only: expected a loopback address and a port, such as 127.0.0.1:8080',
     );
   }
   return address;
@@ -129,8 +130,8 @@ async function loadEntries(
   policies: PolicySet,
 ): Promise<RegistrationEntry[]> {
   if (file === undefined) return entriesForPolicies(policies);
-  const bytes = await readNamedFile(file, 'usage_invalid', `--entries: ${file}`);
-  return parseRegistrationEntries({ file, text: bytes.toString('utf8') }, trustDomain);
+  const text = await readNamedText(file, 'usage_invalid', `--entries: ${file}`);
+  return parseRegistrationEntries({ file, text }, trustDomain);
 }
 
 function readyLine(issuer: Issuer, service: Service, trust: DevTrustDomain): string {
@@ -165,6 +166,7 @@ function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policie
     'In another terminal:',
     '',
     `  export SVIDX_SOCKET=${service.urls.broker.replace(/^unix:/, '')}`,
+    `  export AWS_ENDPOINT_URL_STS=${trust.stsUrl}`,
     ...tryThese.map((line) => `  ${line}`),
     '',
     'Ctrl-C ends it.',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { LOG_LEVELS } from '../base/logger.ts';
+import { scrub } from '../base/secret.ts';
 import { DEFAULT_BROKER_SOCKET } from '../config/document.ts';
 import { CREDENTIAL_FORMATS } from '../credentials/formats.ts';
 import { JWT_KEY_TYPE_NAMES } from '../dev/key-types.ts';
@@ -13,6 +14,8 @@ export function createProgram(terminal: Terminal): Command {
       'Workload identity for WebAssembly components: JWT-SVIDs, an OIDC issuer, short-lived cloud credentials.',
     )
     .version(packageVersion())
+    // Commander quotes the word it stumbles over, which may be a token that was pasted in the wrong place.
+    .configureOutput({ outputError: (text, write) => write(`${scrub(text.trimEnd())}\n`) })
     .exitOverride();
 
   addCommand(program, 'serve', 'run the service against a SPIRE agent', [
@@ -53,7 +56,7 @@ export function createProgram(terminal: Terminal): Command {
     .option('--call <function>', 'the exported function', 'run')
     .option('--args <json>', 'its arguments, as a JSON array', '[]')
     .option('--timeout <duration>', 'how long it may take', '30s')
-    .addOption(socketOption())
+    .addOption(socketOption(terminal))
     .option('--json', 'print {"ok": ...} or {"err": ...}')
     .action(async (file, options) => (await import('./run.ts')).run(terminal, file, options));
 
@@ -62,7 +65,7 @@ export function createProgram(terminal: Terminal): Command {
   ])
     .requiredOption('--component <id>', 'whose identity')
     .requiredOption('--audience <audience>', 'whom it is for; may be given several times', collect)
-    .addOption(socketOption())
+    .addOption(socketOption(terminal))
     .option('--json', 'print an object with spiffeId, audience, expiresAt and token')
     .action(async (options) => (await import('./token.ts')).token(terminal, options));
 
@@ -77,7 +80,7 @@ export function createProgram(terminal: Terminal): Command {
         .choices(CREDENTIAL_FORMATS)
         .default('json'),
     )
-    .addOption(socketOption())
+    .addOption(socketOption(terminal))
     .action(async (grant, options) => (await import('./credentials.ts')).credentials(terminal, grant, options));
 
   addCommand(program, 'verify', 'verify a JWT-SVID', [
@@ -99,10 +102,12 @@ function addCommand(program: Command, name: string, description: string, example
     .addHelpText('after', `\n${examples.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
 }
 
-function socketOption(): Option {
-  return new Option('--socket <path>', "the service's private socket")
-    .env('SVIDX_SOCKET')
-    .default(DEFAULT_BROKER_SOCKET);
+/** A variable that is set to nothing counts as not set. */
+function socketOption({ env }: Terminal): Option {
+  return new Option('--socket <path>', "the service's private socket (env: SVIDX_SOCKET)").default(
+    env['SVIDX_SOCKET'] || DEFAULT_BROKER_SOCKET,
+    DEFAULT_BROKER_SOCKET,
+  );
 }
 
 function collect(value: string, previous: readonly string[] | undefined): string[] {

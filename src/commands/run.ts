@@ -45,13 +45,16 @@ export async function run(terminal: Terminal, file: string, options: RunOptions)
   }
 }
 
-/** WIT's 64-bit integers arrive as bigints; as JSON they are numbers where a number holds them, else texts. */
+/**
+ * What a component returned, as JSON. WIT's 64-bit integers arrive as bigints and become numbers where a number holds
+ * them, else texts; lists of numbers arrive as typed arrays and become arrays; what is not there becomes null.
+ */
 function toJson(value: unknown): string {
-  const text = JSON.stringify(value, (_, item: unknown) => {
-    if (typeof item !== 'bigint') return item;
-    return Number.isSafeInteger(Number(item)) ? Number(item) : String(item);
+  return JSON.stringify(value, (_, item: unknown) => {
+    if (item === undefined) return null;
+    if (typeof item === 'bigint') return Number.isSafeInteger(Number(item)) ? Number(item) : String(item);
+    return ArrayBuffer.isView(item) ? Object.values(item) : item;
   });
-  return text ?? 'null';
 }
 
 /** Functions are named on the command line as in WIT. */

@@ -3,6 +3,7 @@ import { createLogger } from '../base/logger.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
 import { createService } from '../service.ts';
+import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface ServeOptions {
@@ -22,10 +23,11 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
     return;
   }
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
-  const service = await createService(config, { clock: systemClock, random: Math.random, logger });
+  // From here on: a signal during the start must not leave the socket behind.
   const stopped = terminal.stopped();
+  const service = await createService(config, { clock: systemClock, random: Math.random, logger });
   logger.info({ event: 'service.started', ...service.urls }, 'waiting for the first bundle from SPIRE');
-  await Promise.race([stopped, service.ready().then(announce)]);
+  if (await isReadyBefore(stopped, service)) announce();
   await stopped;
   logger.info({ event: 'service.stopping' }, 'finishing the requests under way');
   await service.close();

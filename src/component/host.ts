@@ -2,13 +2,15 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Caller } from '../policy/evaluate.ts';
-import { type CompiledComponent, compileComponent, withoutVersion } from './compile.ts';
+import { type CompiledComponent, type CompileOptions, withoutVersion } from './compile.ts';
+import { compileInThread } from './compile-thread.ts';
 import type { HostImport, ImportOutcome } from './host-import.ts';
 import { credentialsImport } from './imports/credentials.ts';
 import { identityImport } from './imports/identity.ts';
 import { EMPTY_WASI } from './imports/wasi-empty.ts';
 import type { FinishedCall } from './messages.ts';
 import { type ComponentThread, type ImportRequest, startComponentThread } from './thread.ts';
+import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
 /** The interfaces that every component is given and that have something behind them. */
 const HOST_IMPORTS: readonly HostImport[] = [identityImport, credentialsImport];
@@ -43,7 +45,7 @@ export interface LoadedComponent {
 export interface ComponentHost {
   /**
    * Compiles a component and gives it a name. Who it is in every later request follows from that name and its bytes.
-   * @throws SvidxError `component_invalid` or `component_import_denied`
+   * @throws SvidxError `component_invalid`, `component_import_denied` or `service_stopping`
    */
   load(name: string, bytes: Uint8Array): Promise<LoadedComponent>;
   /** Ends all threads. Calls under way fail with `service_stopping`. May be called again. */
@@ -53,12 +55,15 @@ export interface ComponentHost {
 /** A host for WebAssembly components: each in threads of its own, each call in a fresh instance. */
 export function createComponentHost(options: ComponentHostOptions): ComponentHost {
   const pools: ThreadPool[] = [];
+  const closing = new AbortController();
+  const given: CompileOptions = {
+    remote: new Map(HOST_IMPORTS.map(({ name, functions }) => [name, Object.keys(functions)])),
+    empty: new Set(Object.keys(EMPTY_WASI)),
+  };
   return {
     async load(name, bytes) {
-      const compiled = await compileComponent(bytes, {
-        remote: new Map(HOST_IMPORTS.map((given) => [given.name, Object.keys(given.functions)])),
-        empty: new Set(Object.keys(EMPTY_WASI)),
-      });
+      const compiled = await compileInThread(bytes, given, closing.signal);
+      closing.signal.throwIfAborted();
       const caller: Caller = { component: name, digest: compiled.digest };
       const pool = createThreadPool(options.maxConcurrency, () => startThread(compiled, caller, options));
       pools.push(pool);
@@ -72,7 +77,8 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
       };
     },
     async close() {
-      await Promise.all(pools.map((pool) => pool.close()));
+      closing.abort(stopping());
+      await Promise.all(pools.map((pool) => pool.close(stopping())));
     },
   };
 }
@@ -95,55 +101,6 @@ async function answerImport(request: ImportRequest, caller: Caller, broker: Brok
   const fn = given?.functions[request.function];
   if (fn === undefined) throw new Error(`no import ${request.interface}#${request.function}`);
   return fn(broker, caller, request.args);
-}
-
-interface ThreadPool {
-  use<T>(work: (thread: ComponentThread) => Promise<T>): Promise<T>;
-  close(): Promise<void>;
-}
-
-/** Threads of one component, started on demand, used again while they are good, at most `size` at a time. */
-function createThreadPool(size: number, start: () => ComponentThread): ThreadPool {
-  const threads = new Set<ComponentThread>();
-  const idle: ComponentThread[] = [];
-  const waiting: { resolve(thread: ComponentThread): void; reject(error: SvidxError): void }[] = [];
-  let closed = false;
-
-  function acquire(): Promise<ComponentThread> {
-    if (closed) return Promise.reject(stopping());
-    const thread = idle.pop() ?? (threads.size < size ? add() : undefined);
-    if (thread !== undefined) return Promise.resolve(thread);
-    return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-  }
-
-  function add(): ComponentThread {
-    const thread = start();
-    threads.add(thread);
-    return thread;
-  }
-
-  function release(thread: ComponentThread): void {
-    if (!thread.usable) threads.delete(thread);
-    const next = waiting.shift();
-    if (next !== undefined) next.resolve(thread.usable ? thread : add());
-    else if (thread.usable) idle.push(thread);
-  }
-
-  return {
-    async use(work) {
-      const thread = await acquire();
-      try {
-        return await work(thread);
-      } finally {
-        if (!closed) release(thread);
-      }
-    },
-    async close() {
-      closed = true;
-      for (const { reject } of waiting.splice(0)) reject(stopping());
-      await Promise.all([...threads].map((thread) => thread.end(stopping())));
-    },
-  };
 }
 
 function toResult(outcome: FinishedCall, fn: string, given: number): ComponentResult {

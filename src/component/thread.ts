@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../base/clock.ts';
-import { SvidxError } from '../base/errors.ts';
+import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { CompiledComponent } from './compile.ts';
 import type { ImportOutcome } from './host-import.ts';
@@ -12,7 +12,10 @@ export interface ComponentThreadOptions {
   readonly clock: Clock;
   /** Milliseconds that one call may take. */
   readonly timeoutMs: number;
-  /** Answers what the component asks of the host. Never throws for what a component can cause. */
+  /**
+   * Answers what the component asks of the host. Never throws for what a component can cause; if it throws all the same,
+   * the thread ends.
+   */
   onImport(message: ImportRequest): Promise<ImportOutcome>;
 }
 
@@ -24,7 +27,8 @@ export interface ComponentThread {
   readonly usable: boolean;
   /**
    * Runs one call in a fresh instance.
-   * @throws SvidxError `component_trapped`, `component_timed_out`, or what `end` was given
+   * @throws SvidxError `component_trapped`, `component_timed_out`, `component_export_unknown` for arguments that no
+   *   component can take, or what `end` was given
    */
   run(name: string, args: readonly unknown[]): Promise<FinishedCall>;
   /** Ends the thread, whatever it is doing; a call under way fails with `error`. */
@@ -50,18 +54,18 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   worker.stdout.resume();
   worker.stderr.resume();
 
-  let usable = true;
+  let ended: SvidxError | undefined;
   let current: { resolve(outcome: FinishedCall): void; reject(error: SvidxError): void } | undefined;
 
   function end(error: SvidxError): Promise<void> {
-    usable = false;
+    ended ??= error;
     current?.reject(error);
     return worker.terminate().then(() => {});
   }
 
   async function answer(message: ImportRequest): Promise<void> {
     const outcome = await options.onImport(message);
-    if (usable) post({ type: 'import-outcome', id: message.id, outcome });
+    if (ended === undefined) post({ type: 'import-outcome', id: message.id, outcome });
   }
 
   function post(message: ToWorker): void {
@@ -69,7 +73,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   }
 
   worker.on('message', (message: FromWorker) => {
-    if (message.type === 'import') void answer(message);
+    if (message.type === 'import') answer(message).catch((error: unknown) => end(toSvidxError(error)));
     else if (message.outcome.type === 'trap') void end(trapped(message.outcome.message));
     else current?.resolve(message.outcome);
   });
@@ -78,9 +82,10 @@ export function startComponentThread(options: ComponentThreadOptions): Component
 
   return {
     get usable() {
-      return usable;
+      return ended === undefined;
     },
     async run(name, args) {
+      if (ended !== undefined) throw ended;
       const timer = clock.after(timeoutMs, () => {
         const message = `the component did not finish within ${timeoutMs / 1000} seconds and was ended`;
         void end(new SvidxError('component_timed_out', message));
@@ -91,6 +96,8 @@ export function startComponentThread(options: ComponentThreadOptions): Component
           current = { resolve, reject };
           post({ type: 'call', export: name, args });
         });
+      } catch (error) {
+        throw error instanceof SvidxError ? error : unfit(name);
       } finally {
         current = undefined;
         timer.cancel();
@@ -100,6 +107,11 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     },
     end,
   };
+}
+
+/** Functions, symbols and the like cannot even be sent to the thread. */
+function unfit(name: string): SvidxError {
+  return new SvidxError('component_export_unknown', `${name}: an argument is nothing that a component can take`);
 }
 
 function trapped(reason: string): SvidxError {

@@ -18,6 +18,9 @@ interface GeneratedModule {
   ): Promise<Readonly<Record<string, unknown>>>;
 }
 
+/** The longest text that a component may hand to the host, in characters; a longer one is a mistake or an attack. */
+const MAX_TEXT_LENGTH = 65_536;
+
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs in a worker thread only');
 
@@ -65,6 +68,9 @@ function importObject(): ImportObject {
 }
 
 async function ask(name: string, fn: string, args: readonly unknown[]): Promise<unknown> {
+  if (args.some((arg) => typeof arg === 'string' && arg.length > MAX_TEXT_LENGTH)) {
+    throw new RangeError(`${name}#${fn} takes at most ${MAX_TEXT_LENGTH} characters`);
+  }
   const outcome = await new Promise<ImportOutcome>((resolve) => {
     lastImportId += 1;
     waiting.set(lastImportId, resolve);

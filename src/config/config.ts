@@ -6,7 +6,7 @@ import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
 import { isLoopbackHost, type ListenAddress } from './listen-address.ts';
-import { readNamedFile } from './read-file.ts';
+import { readNamedText } from './read-file.ts';
 import { parseUnixAddress } from './unix-address.ts';
 
 /** Everything a service needs to know, checked and with nothing left to look up. */
@@ -35,7 +35,7 @@ export interface Config {
  */
 export async function loadConfig(file: string, env: Readonly<Record<string, string | undefined>>): Promise<Config> {
   const document = parseYamlDocument(
-    { file, text: (await readNamedFile(file, 'config_invalid')).toString('utf8'), errorCode: 'config_invalid' },
+    { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
   const { trustDomain, issuer, policies, http, spire, broker, aws, log } = document.value;

@@ -3,6 +3,7 @@ import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
+import { parseHttpUrl } from './http-url.ts';
 import { type Issuer, parseIssuer } from './issuer.ts';
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
@@ -40,12 +41,12 @@ const listenText = z
   );
 
 const stsEndpointText = z.string().refine((text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || url.username !== '' || url.search !== '' || url.hash !== '') return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopbackHost(url.hostname));
-}, 'expected an https URL');
+  const url = parseHttpUrl(text);
+  if (url === undefined || /[?#]/.test(text)) return false;
+  return url.protocol === 'https:' || isLoopbackHost(url.hostname);
+}, 'expected an https URL without credentials, query and fragment');
 
-const socketPath = z.string().regex(/^\/.*[^/]$/, 'expected the absolute path of a socket');
+const socketPath = z.string().regex(/^\/\P{Cc}*[^/\p{Cc}]$/u, 'expected the absolute path of a socket');
 
 /** The configuration file of `svidx serve`. Every key, with what it means; the README's table is made from this. */
 export const configDocument = z.strictObject({
@@ -107,3 +108,8 @@ export const configDocument = z.strictObject({
 });
 
 export type ConfigDocument = z.output<typeof configDocument>;
+
+/** The JSON Schema (2020-12) of the configuration file: its keys, defaults and descriptions, for documentation. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configDocument, { io: 'input' });
+}

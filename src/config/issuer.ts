@@ -1,3 +1,4 @@
+import { parseHttpUrl } from './http-url.ts';
 import { isLoopbackHost } from './listen-address.ts';
 
 /** The issuer of the trust domain's JWT-SVIDs, and where its documents are. */
@@ -17,14 +18,14 @@ export interface Issuer {
  * @returns the issuer, or what is wrong with the text
  */
 export function parseIssuer(text: string): Issuer | { readonly problem: string } {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || /[\s\\]/.test(text)) return { problem: 'expected a URL' };
-  const developmentOnly = url.protocol === 'http:' && isLoopbackHost(url.hostname);
-  if (url.protocol !== 'https:' && !developmentOnly) return { problem: 'expected an https URL' };
-  if (url.username !== '' || url.password !== '') return { problem: 'expected a URL without credentials' };
+  const url = parseHttpUrl(text);
+  if (url === undefined) return { problem: 'expected an https URL without credentials' };
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) return { problem: 'expected an https URL' };
   if (text.includes('?') || text.includes('#')) return { problem: 'expected a URL without query and fragment' };
   if (text.endsWith('/')) return { problem: 'expected a URL without a trailing slash' };
-  const path = url.pathname === '/' ? '' : url.pathname;
+  const path = text.replace(/^https?:\/\/[^/]+/, '');
+  // Clients that do not tidy a path up ask for it as written; those that do ask for what a URL parser makes of it.
+  if (path !== '' && path !== url.pathname) return { problem: 'expected a URL with its path in normal form' };
   // OpenID Connect Discovery section 4: the well-known part is appended to the whole issuer, its path included.
   const discovery = '/.well-known/openid-configuration';
   return {

@@ -5,13 +5,16 @@ import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { compilePolicies, type PolicyFile, type PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
-import { readNamedFile, systemErrorCode } from './read-file.ts';
+import { readNamedText, systemErrorCode } from './read-file.ts';
 
 /** Far above any real policy; a file beyond it is something else. */
 const MAX_FILE_BYTES = 256 * 1024;
 
 /** How often the folder is looked at. Polling works everywhere, mounted Kubernetes ConfigMaps included. */
 const POLL_INTERVAL_MS = 2_000;
+
+/** How often the files are read anew when they change while they are read. */
+const READ_ATTEMPTS = 5;
 
 /**
  * Reads and compiles all `*.yaml` and `*.yml` files of a folder as one policy set.
@@ -22,22 +25,40 @@ export async function loadPolicyFolder(folder: string, trustDomain: TrustDomain)
 }
 
 /**
- * Reads the policy files of a folder, in the order of their names.
+ * Reads the policy files of a folder, in the order of their names, all as they were at one moment.
  * @throws SvidxError `policy_invalid` when the folder or a file cannot be read, or there is none
  */
 export async function readPolicyFiles(folder: string): Promise<PolicyFile[]> {
+  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt += 1) {
+    const before = await fingerprint(folder);
+    const reading = readOnce(folder);
+    await reading.catch(() => {});
+    // Files that changed meanwhile may be half of one set and half of another, and so may what is wrong with them.
+    if ((await fingerprint(folder)) === before) return reading;
+  }
+  throw new SvidxError('policy_invalid', `${folder}: changes faster than it can be read`);
+}
+
+async function readOnce(folder: string): Promise<PolicyFile[]> {
   const files: PolicyFile[] = [];
   for (const name of await policyFileNames(folder)) {
     const file = join(folder, name);
-    const bytes = await readNamedFile(file, 'policy_invalid');
-    if (bytes.length > MAX_FILE_BYTES) {
-      throw new SvidxError('policy_invalid', `${file}: is larger than ${MAX_FILE_BYTES} bytes`);
-    }
-    files.push({ file, text: bytes.toString('utf8') });
+    await refuseOddFile(file);
+    files.push({ file, text: await readNamedText(file, 'policy_invalid') });
   }
   if (files.length === 0)
     throw new SvidxError('policy_invalid', `${folder}: expected at least one policy file, *.yaml`);
   return files;
+}
+
+/** Before it is opened: a pipe would keep its reader waiting, a large file would fill the memory. */
+async function refuseOddFile(file: string): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isFile()) throw new SvidxError('policy_invalid', `${file}: is not a file`);
+  if (found.size > MAX_FILE_BYTES) {
+    throw new SvidxError('policy_invalid', `${file}: is larger than ${MAX_FILE_BYTES} bytes`);
+  }
 }
 
 async function policyFileNames(folder: string): Promise<string[]> {

@@ -15,6 +15,20 @@ export async function readNamedFile(path: string, errorCode: ErrorCode, name = p
   }
 }
 
+/**
+ * Reads a text file that the user named. Bytes that are not UTF-8 are an error: replaced by a stand-in, two different
+ * files would say the same.
+ * @throws SvidxError with that code
+ */
+export async function readNamedText(path: string, errorCode: ErrorCode, name = path): Promise<string> {
+  const bytes = await readNamedFile(path, errorCode, name);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new SvidxError(errorCode, `${name}: is not UTF-8 text`, { cause: error });
+  }
+}
+
 /** `ENOENT`, `EACCES` and the like. */
 export function systemErrorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';

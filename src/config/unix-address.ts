@@ -8,7 +8,7 @@ export interface UnixAddress {
  * @returns the address, or what is wrong with the text
  */
 export function parseUnixAddress(text: string): UnixAddress | { readonly problem: string } {
-  const path = /^unix:(?:\/\/)?(\/[^?#]*)$/.exec(text)?.[1];
+  const path = /^unix:(?:\/\/)?(\/[^?#\p{Cc}]*)$/u.exec(text)?.[1];
   if (path === undefined || path.endsWith('/') || path.startsWith('//')) {
     return { problem: 'expected the address of a unix socket, unix:///path' };
   }

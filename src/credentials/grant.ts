@@ -9,18 +9,24 @@ export const audienceText = z
   .string()
   .min(1, 'expected an audience, not an empty text')
   .max(255)
-  .regex(/^\P{Cc}+$/u, 'expected an audience without control characters');
+  .regex(/^\P{Cc}*$/u, 'expected an audience without control characters');
+
+/** Of any partition: `aws`, `aws-cn`, `aws-us-gov`, `aws-eusc`...; an optional path, and a name of at most 64 characters. */
+const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/([\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/;
+
+/** `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`. */
+const REGION = /^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/;
 
 const awsGrant = z
   .strictObject({
     roleArn: z
       .string()
       .max(2048)
-      .regex(/^arn:aws(-cn|-us-gov)?:iam::\d{12}:role\/[\w+=,.@/-]+$/, 'expected the ARN of an IAM role')
+      .regex(ROLE_ARN, 'expected the ARN of an IAM role')
       .describe('The IAM role to assume.'),
     region: z
       .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d{1,2}$/, 'expected an AWS region, such as us-east-1')
+      .regex(REGION, 'expected an AWS region, such as us-east-1')
       .describe('The region whose STS is asked, and the one that users of the credentials are told.'),
     duration: durationSchema({ min: 900, max: 43_200 }, '1h').describe(
       "How long the credentials live: 15m to 12h, at most the role's own maximum.",

@@ -1,10 +1,10 @@
 import type { Lifetime } from '../base/expiring-cache.ts';
 
 /** AWS SDKs fetch anew on each request once less than this is left (milliseconds), so no fresh answer is that old. */
-const SDK_REFRESH_WINDOW_MS = 5 * 60_000;
+export const SDK_REFRESH_WINDOW_MS = 5 * 60_000;
 
 /** Nothing is handed out in its last moments (milliseconds), or in the last tenth of its life where that is shorter. */
-const LAST_MOMENTS_MS = 10_000;
+export const LAST_MOMENTS_MS = 10_000;
 
 /**
  * How long a JWT-SVID that arrived just now serves: fresh for half of the life it has left, then renewed behind.

@@ -113,6 +113,8 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
 
   return {
     async mint({ spiffeId, audience, ttl }) {
+      // On a machine that has slept the timer may be late.
+      if (active.expiresAt <= clock.now()) await check();
       const key = active;
       const issuedAt = Math.floor(clock.now() / 1000);
       const expiresAt = Math.min(issuedAt + ttl, Math.floor(key.expiresAt / 1000));

@@ -1,5 +1,6 @@
 import { STSServiceException } from '@aws-sdk/client-sts';
 import { type ErrorCode, SvidxError } from '../base/errors.ts';
+import { isJsonObject } from '../base/json.ts';
 import { type Secret, scrub } from '../base/secret.ts';
 
 type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
@@ -37,6 +38,9 @@ const MESSAGES: Readonly<Record<ExchangeCode, string>> = {
   exchange_response_invalid: 'AWS STS answered with something that is not its protocol',
 };
 
+/** The SDK's name for an error answer without a code of STS in it: not STS but something before it has answered. */
+const NO_CODE = 'Unknown';
+
 /** STS reports keys that it could not fetch in time as an invalid token; unlike other invalid tokens, that passes. */
 const KEYS_NOT_FETCHED = /retrieve verification key/i;
 
@@ -46,19 +50,21 @@ const KEYS_NOT_FETCHED = /retrieve verification key/i;
  */
 export function toExchangeError(error: unknown, token: Secret): SvidxError {
   const code = classify(error);
-  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new SvidxError(code, MESSAGES[code], { detail: scrub(said, [token]) });
+  return new SvidxError(code, MESSAGES[code], { detail: scrub(describe(error), [token]) });
 }
 
 function classify(error: unknown): ExchangeCode {
-  if (!(error instanceof STSServiceException)) {
-    // Anything with a response that the SDK could not read was not STS; without one, nothing answered.
-    return error instanceof Error && '$response' in error ? 'exchange_response_invalid' : 'exchange_unavailable';
+  const httpStatus = httpStatusOf(error);
+  if (error instanceof STSServiceException && error.name !== NO_CODE) {
+    const wireCode = error.name.replace(/Exception$/, '');
+    if (wireCode === 'InvalidIdentityToken' && KEYS_NOT_FETCHED.test(error.message)) return 'exchange_unavailable';
+    const known = Object.hasOwn(CODES, wireCode) ? CODES[wireCode] : undefined;
+    return known ?? classifyStatus(httpStatus ?? 0);
   }
-  const wireCode = error.name.replace(/Exception$/, '');
-  if (wireCode === 'InvalidIdentityToken' && KEYS_NOT_FETCHED.test(error.message)) return 'exchange_unavailable';
-  const known = Object.hasOwn(CODES, wireCode) ? CODES[wireCode] : undefined;
-  return known ?? classifyStatus(error.$metadata.httpStatusCode ?? 0);
+  // Nothing answered, or the connection broke within the answer.
+  if (httpStatus === undefined || systemCodeOf(error) !== undefined) return 'exchange_unavailable';
+  // A proxy or load balancer answered, in its own words: its status is all there is to go by.
+  return httpStatus === 429 || httpStatus >= 500 ? classifyStatus(httpStatus) : 'exchange_response_invalid';
 }
 
 function classifyStatus(httpStatus: number): ExchangeCode {
@@ -66,4 +72,27 @@ function classifyStatus(httpStatus: number): ExchangeCode {
   if (httpStatus >= 500) return 'exchange_unavailable';
   if (httpStatus === 403) return 'exchange_denied';
   return httpStatus >= 400 ? 'exchange_request_rejected' : 'exchange_response_invalid';
+}
+
+/** The status of the answer, where there was one. The SDK hangs it on every error that it throws, of whatever class. */
+function httpStatusOf(error: unknown): number | undefined {
+  const metadata: unknown = error instanceof Error && '$metadata' in error ? error.$metadata : undefined;
+  const status: unknown = isJsonObject(metadata) ? metadata['httpStatusCode'] : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** Such as ECONNREFUSED: what the operating system said. */
+function systemCodeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
+  const httpStatus = httpStatusOf(error);
+  const systemCode = systemCodeOf(error);
+  return [
+    ...(httpStatus === undefined ? [] : [`HTTP ${httpStatus}`]),
+    ...(systemCode === undefined ? [] : [systemCode]),
+    `${error.name}: ${error.message}`,
+  ].join(', ');
 }

@@ -2,6 +2,7 @@ import {
   AssumeRoleWithWebIdentityCommand,
   type AssumeRoleWithWebIdentityResponse,
   STSClient,
+  type STSClientConfig,
 } from '@aws-sdk/client-sts';
 import { retry } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,6 +12,7 @@ import type { Credentials } from '../credentials/credentials.ts';
 import type { AwsGrant } from '../credentials/grant.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { toExchangeError } from './aws-errors.ts';
+import { boundedBody } from './bounded-body.ts';
 import type { Exchanger } from './exchanger.ts';
 import { roleSessionName } from './role-session-name.ts';
 
@@ -26,6 +28,22 @@ export interface AwsExchangerOptions {
 const CONNECT_TIMEOUT_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 8_000;
 
+/** An answer of STS has some thousand bytes: a session token of at most 4,096 characters, and XML around it. */
+const MAX_RESPONSE_BYTES = 256 * 1024;
+
+/**
+ * The host's AWS_* variables and configuration files are about other programs on it. Nothing in them may send a JWT-SVID
+ * elsewhere, sign the request with somebody's key, or make it fail.
+ */
+const NOTHING_FROM_THE_HOST = {
+  ignoreConfiguredEndpointUrls: true,
+  useFipsEndpoint: false,
+  useDualstackEndpoint: false,
+  authSchemePreference: [],
+  defaultsMode: 'standard',
+  retryMode: 'standard',
+} as const satisfies STSClientConfig;
+
 const RETRY = { attempts: 3, firstMs: 200, maxMs: 2_000 };
 
 /** AssumeRoleWithWebIdentity: a JWT-SVID for the credentials of an IAM role. The request itself needs no credentials. */
@@ -36,6 +54,7 @@ export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsG
     const known = clients.get(region);
     if (known !== undefined) return known;
     const client = new STSClient({
+      ...NOTHING_FROM_THE_HOST,
       region,
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
       // Retries are ours, so that they are bounded in one place and go by the clock that was handed in.
@@ -45,6 +64,7 @@ export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsG
         requestTimeout: REQUEST_TIMEOUT_MS,
         throwOnRequestTimeout: true,
       },
+      streamCollector: boundedBody(MAX_RESPONSE_BYTES),
     });
     clients.set(region, client);
     return client;
@@ -90,11 +110,10 @@ function isTransient(error: unknown): boolean {
 function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGrant, now: number): Credentials {
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = response.Credentials ?? {};
   const expiresAt = Expiration?.getTime() ?? Number.NaN;
-  if (!AccessKeyId || !SecretAccessKey || !SessionToken || !(expiresAt > now)) {
-    throw new SvidxError('exchange_response_invalid', 'AWS STS answered without usable credentials', {
-      detail: Number.isNaN(expiresAt) ? 'a field is missing' : `they expire at ${new Date(expiresAt).toISOString()}`,
-    });
+  if (!AccessKeyId || !SecretAccessKey || !SessionToken || Number.isNaN(expiresAt)) {
+    throw unusable('a field is missing');
   }
+  if (expiresAt <= now) throw unusable(`they expired at ${new Date(expiresAt).toISOString()}; check the clocks`);
   return Object.freeze({
     kind: 'aws',
     accessKeyId: AccessKeyId,
@@ -102,5 +121,11 @@ function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGr
     sessionToken: new Secret(SessionToken),
     expiresAt,
     region: grant.region,
+  });
+}
+
+function unusable(problem: string): SvidxError {
+  return new SvidxError('exchange_response_invalid', 'AWS STS answered without usable credentials', {
+    detail: problem,
   });
 }

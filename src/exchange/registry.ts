@@ -7,11 +7,19 @@ export type ExchangerLoaders = { readonly [K in Grant['kind']]: () => Promise<Ex
 /** One exchanger for all kinds of grants: finds the one for the grant's kind, loading it on first use. */
 export function createExchangerRegistry(loaders: ExchangerLoaders): Exchanger {
   const loaded = new Map<Grant['kind'], Promise<Exchanger>>();
+
+  function load(kind: Grant['kind']): Promise<Exchanger> {
+    const loading = loaders[kind]();
+    loaded.set(kind, loading);
+    // What could not be loaded this time is loaded anew when it is next needed.
+    loading.catch(() => loaded.delete(kind));
+    return loading;
+  }
+
   return {
     async exchange(subjectToken, grant, signal) {
-      const exchanger = loaded.get(grant.kind) ?? loaders[grant.kind]();
-      loaded.set(grant.kind, exchanger);
-      return (await exchanger).exchange(subjectToken, grant, signal);
+      const exchanger = await (loaded.get(grant.kind) ?? load(grant.kind));
+      return exchanger.exchange(subjectToken, grant, signal);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { z } from 'zod';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Broker } from '../broker/broker.ts';
 import { credentialFields } from '../credentials/wire.ts';
@@ -9,6 +10,7 @@ import { digestText } from '../policy/document.ts';
 import { parseAudience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { sendError, sendJson } from './errors.ts';
+import { readBody } from './read-body.ts';
 
 /** The paths of the private socket's interface. */
 export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
@@ -56,17 +58,16 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
   app.disable('etag');
   app.enable('case sensitive routing');
   app.enable('strict routing');
-  const body = express.json({ limit: MAX_BODY_BYTES, type: 'application/json' });
 
-  app.post(BROKER_PATHS.token, body, async (request, response) => {
-    const { component, digest, audience } = parse(tokenRequest, request);
+  app.post(BROKER_PATHS.token, async (request, response) => {
+    const { component, digest, audience } = await parse(tokenRequest, request);
     const wanted = parseAudience(audience);
     if (wanted === undefined) throw new SvidxError('request_invalid', 'audience: expected at least one');
     sendJson(response, 200, tokenFields(await broker.identity({ component, digest }, wanted)));
   });
 
-  app.post(BROKER_PATHS.credentials, body, async (request, response) => {
-    const { component, digest, grant } = parse(credentialsRequest, request);
+  app.post(BROKER_PATHS.credentials, async (request, response) => {
+    const { component, digest, grant } = await parse(credentialsRequest, request);
     sendJson(response, 200, credentialFields(await broker.credentials({ component, digest }, grant)));
   });
 
@@ -81,7 +82,7 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
 
   // Express knows an error handler by its four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction) => {
-    const error = toRequestError(thrown);
+    const error = toSvidxError(thrown);
     if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
     if (response.headersSent) response.destroy();
     else sendError(response, error);
@@ -89,20 +90,22 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
   return app;
 }
 
-function parse<S extends z.ZodType>(schema: S, request: Request): z.output<S> {
+async function parse<S extends z.ZodType>(schema: S, request: Request): Promise<z.output<S>> {
   if (!request.is('application/json')) throw new SvidxError('request_invalid', 'expected a body of application/json');
-  const result = schema.safeParse(request.body);
+  const result = schema.safeParse(await readJson(request));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const key = issue?.path.join('.') || 'body';
   throw new SvidxError('request_invalid', `${key}: ${issue?.message ?? 'is malformed'}`);
 }
 
-/** Express' body parser marks what went wrong with a status; its messages may quote the body, so they are not used. */
-function toRequestError(thrown: unknown): SvidxError {
-  if (thrown instanceof Error && 'status' in thrown && typeof thrown.status === 'number') {
-    if (thrown.status === 413) return new SvidxError('request_too_large', `the body is over ${MAX_BODY_BYTES} bytes`);
-    if (thrown.status < 500) return new SvidxError('request_invalid', 'the body cannot be read as JSON');
-  }
-  return toSvidxError(thrown);
+/** The body as JSON: in UTF-8 to the letter (RFC 8259 section 8.1), so that no two names are read as one. */
+async function readJson(request: Request): Promise<unknown> {
+  const body = await readBody(request, MAX_BODY_BYTES).catch((cause: unknown) => {
+    throw new SvidxError('request_invalid', 'the body did not arrive', { cause });
+  });
+  if (body === undefined) throw new SvidxError('request_too_large', `the body is over ${MAX_BODY_BYTES} bytes`);
+  const json = parseJson(body);
+  if (json === undefined) throw new SvidxError('request_invalid', 'the body cannot be read as JSON');
+  return json;
 }

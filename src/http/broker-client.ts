@@ -1,12 +1,13 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { z } from 'zod';
 import { type ErrorCode, isErrorCode, SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import type { Broker } from '../broker/broker.ts';
 import { credentialFieldsSchema, credentialsFromFields } from '../credentials/wire.ts';
-import { parseJwtSvidUnverified } from '../spiffe/jwt-svid.ts';
+import { type JwtSvid, parseJwtSvidUnverified } from '../spiffe/jwt-svid.ts';
 import { BROKER_PATHS, type TokenFields } from './broker-app.ts';
 import type { ErrorBody } from './errors.ts';
+import { readBody } from './read-body.ts';
 
 const tokenAnswer = z.object({ token: z.string() }) satisfies z.ZodType<Pick<TokenFields, 'token'>>;
 
@@ -17,6 +18,9 @@ const errorAnswer = z.object({
 
 /** A little more than the service itself allows one request. Milliseconds. */
 const TIMEOUT_MS = 40_000;
+
+/** Far above any token or credential. */
+const MAX_ANSWER_BYTES = 256 * 1024;
 
 /**
  * The broker of a service that runs elsewhere on this machine, over its private socket.
@@ -33,14 +37,26 @@ export function createBrokerClient(socketPath: string): Broker {
       throw unreachable(socketPath, `it answered with status ${status}`);
     }
     const result = answer.safeParse(json);
-    if (!result.success) throw unreachable(socketPath, 'its answer is not the one of a svid-exchange service');
+    if (!result.success) throw strange();
     return result.data;
+  }
+
+  function readSvid(token: string): JwtSvid {
+    try {
+      return parseJwtSvidUnverified(token);
+    } catch {
+      throw strange();
+    }
+  }
+
+  function strange(): SvidxError {
+    return unreachable(socketPath, 'its answer is not the one of a svid-exchange service');
   }
 
   return {
     async identity({ component, digest }, audience) {
       const { token } = await ask(BROKER_PATHS.token, { component, digest, audience }, tokenAnswer);
-      return parseJwtSvidUnverified(token);
+      return readSvid(token);
     },
     async credentials({ component, digest }, grant) {
       const fields = await ask(BROKER_PATHS.credentials, { component, digest, grant }, credentialFieldsSchema);
@@ -59,20 +75,24 @@ function post(socketPath: string, path: string, body: string): Promise<{ status:
         headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
         signal: AbortSignal.timeout(TIMEOUT_MS),
       },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
-        });
-        response.on('error', (error) => reject(unreachable(socketPath, error.message)));
-      },
+      (response) => readAnswer(response, socketPath).then(resolve, reject),
     );
     outgoing.on('error', (error) => {
       reject(unreachable(socketPath, 'code' in error ? String(error.code) : error.message));
     });
     outgoing.end(body);
   });
+}
+
+async function readAnswer(response: IncomingMessage, socketPath: string): Promise<{ status: number; text: string }> {
+  const body = await readBody(response, MAX_ANSWER_BYTES).catch(() => {
+    throw unreachable(socketPath, 'its answer broke off');
+  });
+  if (body === undefined) {
+    response.destroy();
+    throw unreachable(socketPath, `its answer is over ${MAX_ANSWER_BYTES} bytes`);
+  }
+  return { status: response.statusCode ?? 0, text: body.toString('utf8') };
 }
 
 function unreachable(socketPath: string, reason: string): SvidxError {

@@ -12,7 +12,7 @@ import { discoveryDocument, keySet } from './issuer-documents.ts';
  * For how long anyone may keep the documents, in seconds. SPIRE publishes a key hours before it signs with it, so this
  * is soon enough for a planned rotation, and a forced one waits no longer than this.
  */
-const MAX_AGE_SECONDS = 300;
+export const MAX_AGE_SECONDS = 300;
 
 export interface IssuerAppOptions {
   readonly issuer: Issuer;
@@ -112,8 +112,9 @@ function send(request: IncomingMessage, response: ServerResponse, document: Publ
   response.end(document.body);
 }
 
-/** RFC 9110 section 13.1.2: a list of entity tags, compared weakly, or `*`. */
+/** RFC 9110 section 13.1.2: a list of entity tags, compared weakly, or `*` alone. */
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
-  return ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
+  if (ifNoneMatch.trim() === '*') return true;
+  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }

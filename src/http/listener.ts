@@ -1,6 +1,6 @@
-import { chmod, lstat, mkdir, mkdtemp, rename, rmdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, rename, rm, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type ListenOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
@@ -22,6 +22,10 @@ const DRAIN_MS = 10_000;
 /** Linux: `sun_path` holds 108 bytes with the terminating zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** Where a private socket is made, in the folder where it will lie. */
+const STAGING_PREFIX = '.svidx-';
+const STAGED_NAME = 's';
+
 /** A listening server. Until `handle` is called it answers 503. */
 export interface Listener {
   /** `http://127.0.0.1:1234`, or `unix:/path`. */
@@ -37,9 +41,8 @@ export interface Listener {
  */
 export async function listenOnTcp({ host, port }: ListenAddress, clock: Clock): Promise<Listener> {
   const { server, handle } = createSwitchedServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(cannotListen(`${host}:${port}`, error)));
-    server.listen({ host, port }, resolve);
+  await listen(server, { host, port }).catch((error: unknown) => {
+    throw cannotListen(`${host}:${port}`, error);
   });
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
@@ -56,32 +59,34 @@ export async function listenOnTcp({ host, port }: ListenAddress, clock: Clock): 
  */
 export async function listenOnPrivateSocket(path: string, clock: Clock): Promise<Listener> {
   const folder = dirname(path);
+  refuseTooLong(path, join(folder, `${STAGING_PREFIX}XXXXXX`, STAGED_NAME));
+  const { server, handle } = createSwitchedServer();
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await refuseOccupied(path);
-    const { server, handle } = createSwitchedServer();
-    const staging = await mkdtemp(join(folder, '.svidx-'));
-    const staged = join(staging, 's');
-    const longest = staged.length > path.length ? staged : path;
-    if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
-      await rmdir(staging);
-      throw new SvidxError('config_invalid', `the private socket ${path}: the path is too long for a unix socket`);
+    const staging = await mkdtemp(join(folder, STAGING_PREFIX));
+    try {
+      const staged = join(staging, STAGED_NAME);
+      await listen(server, { path: staged });
+      await chmod(staged, 0o600);
+      await rename(staged, path);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
     }
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(staged, resolve);
-    });
-    await chmod(staged, 0o600);
-    await rename(staged, path);
-    await rmdir(staging);
-    const close = once(async () => {
-      await unlink(path).catch(() => {});
-      await drain(server, clock);
-    });
-    return { url: `unix:${path}`, handle, close };
   } catch (error) {
+    server.close();
     throw error instanceof SvidxError ? error : cannotListen(path, error);
   }
+  const close = once(async () => {
+    await unlink(path).catch(() => {});
+    await drain(server, clock);
+  });
+  return { url: `unix:${path}`, handle, close };
+}
+
+function refuseTooLong(...paths: readonly string[]): void {
+  if (paths.every((path) => Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES)) return;
+  throw new SvidxError('config_invalid', `the private socket ${paths[0]}: the path is too long for a unix socket`);
 }
 
 async function refuseOccupied(path: string): Promise<void> {
@@ -91,13 +96,23 @@ async function refuseOccupied(path: string): Promise<void> {
     throw new SvidxError('config_invalid', `the private socket ${path}: a file of that name is there`);
   const alive = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
-    probe.once('error', () => resolve(false));
+    // Only this says that nobody listens. A service that is too busy to take a connection, for one, says EAGAIN.
+    probe.once('error', (error) => resolve(systemErrorCode(error) !== 'ECONNREFUSED'));
     probe.once('connect', () => {
       probe.destroy();
       resolve(true);
     });
   });
   if (alive) throw new SvidxError('config_invalid', `the private socket ${path}: another service is listening there`);
+}
+
+function listen(server: Server, where: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // It stays on: a connection that cannot be accepted later (no file handle left) is an error of the server too, and
+    // one that nobody listened for would end the process.
+    server.on('error', reject);
+    server.listen(where, resolve);
+  });
 }
 
 function createSwitchedServer(): { server: Server; handle(listener: RequestListener): void } {
@@ -115,7 +130,9 @@ function createSwitchedServer(): { server: Server; handle(listener: RequestListe
 
 async function drain(server: Server, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A connection that is answered from now on ends with that answer, instead of being kept alive for another request.
+  server.keepAliveTimeout = 1;
+  server.keepAliveTimeoutBuffer = 0;
   const timer = clock.after(DRAIN_MS, () => server.closeAllConnections());
   await closed;
   timer.cancel();

@@ -45,10 +45,10 @@ export const grantName = z
 export const digestText = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected "sha256:" and 64 hexadecimal digits');
 
 /** A list that says something: not empty, not endless, and nothing in it twice. */
-function list<T extends z.ZodType>(item: T) {
+function list<T extends z.ZodType>(item: T, whenEmpty: string) {
   return z
     .array(item)
-    .min(1, 'expected at least one entry; leave the key out to grant nothing')
+    .min(1, whenEmpty)
     .max(MAX_ITEMS)
     .refine((items) => new Set(items.map((entry) => JSON.stringify(entry))).size === items.length, 'has an entry twice')
     .meta({ uniqueItems: true });
@@ -59,20 +59,25 @@ export const policyDocument = z
   .strictObject({
     component: componentName.describe('The name of the component in its host.'),
     spiffeId: spiffeIdText.describe('The one SPIFFE ID this component may have.'),
-    selectors: list(selectorText).describe(
+    selectors: list(selectorText, 'expected at least one selector').describe(
       'The selectors sent to SPIRE for it, exactly as its registration entry has them.',
     ),
     digest: digestText
       .optional()
       .describe('Only these bytes: SHA-256 of the component file. Checked when this service hosts the component.'),
-    audiences: list(audienceText).optional().describe('The audiences of the JWT-SVIDs that it may hold itself.'),
+    audiences: list(audienceText, 'expected at least one audience; leave the key out to grant none')
+      .optional()
+      .describe('The audiences of the JWT-SVIDs that it may hold itself.'),
     grants: z
-      .record(grantName, grantSchema)
+      .record(grantName, grantSchema, {
+        error: ({ code }) => (code === 'invalid_type' ? 'expected grants by name' : undefined),
+      })
       .refine(
         (grants) => Object.keys(grants).length > 0,
         'expected at least one grant; leave the key out to grant none',
       )
       .refine((grants) => Object.keys(grants).length <= MAX_ITEMS, `expected at most ${MAX_ITEMS} grants`)
+      .meta({ minProperties: 1, maxProperties: MAX_ITEMS })
       .optional()
       .describe('The credentials it may have, by the name it asks for.'),
   })
@@ -80,6 +85,7 @@ export const policyDocument = z
     message: 'grants nothing: expected "audiences", "grants" or both',
   })
   .meta({
+    anyOf: [{ required: ['audiences'] }, { required: ['grants'] }],
     title: 'svid-exchange policy',
     description: 'What one WebAssembly component may have. What is not written is denied.',
   });

@@ -45,15 +45,13 @@ export function compilePolicies(files: readonly PolicyFile[], trustDomain: Trust
     const earlier = whereDefined.get(component);
     if (earlier !== undefined) {
       problems.push(`${document.locate(['component'])}: component: ${component} is already defined at ${earlier}`);
-      continue;
     }
     if (!spiffeId.trustDomain.equals(trustDomain)) {
       problems.push(
         `${document.locate(['spiffeId'])}: spiffeId: expected an ID in the trust domain ${trustDomain.name}`,
       );
-      continue;
     }
-    whereDefined.set(component, document.locate(['component']));
+    whereDefined.set(component, earlier ?? document.locate(['component']));
     byName.set(component, compileDocument(document.value));
   }
 
@@ -81,6 +79,6 @@ function compileDocument(document: PolicyDocument): ComponentPolicy {
     selectors: Object.freeze(document.selectors.map((selector) => Object.freeze(selector))),
     digest: document.digest,
     audiences: Object.freeze(document.audiences ?? []),
-    grants: Object.freeze(Object.entries(document.grants ?? {})),
+    grants: Object.freeze(Object.entries(document.grants ?? {}).map((entry) => Object.freeze(entry))),
   });
 }

@@ -26,8 +26,12 @@ const CURVE_ALGORITHM: Readonly<Record<string, JwtSvidAlgorithm>> = {
 
 const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
 
-/** RFC 7518 section 3.3: RSA keys of at least 2048 bits. */
+/** RFC 7518 section 3.3: RSA keys of at least 2048 bits. OpenSSL verifies with none above 16384. */
 const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 16_384;
+
+/** The largest public exponent that Go's crypto/rsa, and so SPIRE, takes. */
+const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 
 /** A bundle holds two or three keys in practice; anything near this is not a bundle. */
 const MAX_KEYS = 1000;
@@ -49,15 +53,24 @@ export interface JwtAuthority {
 /** The keys of one trust domain. Keys of different trust domains never meet in one object. */
 export class JwtBundle {
   readonly trustDomain: TrustDomain;
-  /** In the order of their IDs: SPIRE sends them in a random order, and what is published must not flicker with it. */
+  /**
+   * Each key once, sorted: SPIRE sends them in a random order, and what is published must not flicker with it. Keys may
+   * share an ID, which RFC 7517 section 4.5 advises against but allows.
+   */
   readonly authorities: readonly JwtAuthority[];
   /** How many keys of the set were passed over: of unknown type or use, too weak, or without `kid`. */
   readonly skippedKeys: number;
 
+  /** All that is trusted, as one text. */
+  readonly #content: string;
+
   private constructor(trustDomain: TrustDomain, authorities: readonly JwtAuthority[], skippedKeys: number) {
+    const byText = new Map(authorities.map((authority) => [textOf(authority), authority]));
+    const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1));
     this.trustDomain = trustDomain;
-    this.authorities = Object.freeze(authorities.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1)));
+    this.authorities = Object.freeze(sorted.map(([, authority]) => authority));
     this.skippedKeys = skippedKeys;
+    this.#content = sorted.map(([text]) => text).join();
     Object.freeze(this);
   }
 
@@ -87,9 +100,7 @@ export class JwtBundle {
 
   /** Whether this bundle trusts exactly the same keys. */
   equals(other: JwtBundle): boolean {
-    const keys = (bundle: JwtBundle): string =>
-      JSON.stringify(bundle.authorities.map(({ keyId, algorithms, jwk }) => [keyId, algorithms, jwk]));
-    return this.trustDomain.equals(other.trustDomain) && keys(this) === keys(other);
+    return this.trustDomain.equals(other.trustDomain) && this.#content === other.#content;
   }
 
   /** The keys a token with this `kid` may be signed with; all of them for a token without. */
@@ -110,6 +121,11 @@ export function jwtBundleSet(bundles: Iterable<JwtBundle>): JwtBundleSet {
   return { get: (trustDomain) => byName.get(trustDomain.name) };
 }
 
+/** A text that two keys share only when they are the same key, with the same ID and for the same algorithms. */
+function textOf({ keyId, algorithms, jwk }: JwtAuthority): string {
+  return JSON.stringify([keyId, algorithms, jwk]);
+}
+
 function parseAuthority(value: unknown): JwtAuthority | undefined {
   if (!isJsonObject(value)) return undefined;
   const { kid, use, alg } = value;
@@ -117,17 +133,32 @@ function parseAuthority(value: unknown): JwtAuthority | undefined {
   // Absent in SPIRE's Workload and Delegated Identity APIs, "jwt-svid" in a SPIFFE bundle, "sig" in an OIDC key set.
   if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return undefined;
   const algorithms = algorithmsFor(value);
-  const jwk = publicMembers(value);
-  if (algorithms === undefined || jwk === undefined) return undefined;
+  const members = publicMembers(value);
+  if (algorithms === undefined || members === undefined) return undefined;
   if (alg !== undefined && !algorithms.some((known) => known === alg)) return undefined;
+  const key = importKey(members);
+  if (key === undefined || isUnsoundRsa(key)) return undefined;
+  // What is published is the key itself, not the text it was read from: Node reads over characters that are not
+  // base64url, surplus zeros and padding, and other readers refuse them (RFC 7518 sections 6.2.1 and 6.3.1).
+  const jwk = publicMembers({ ...key.export({ format: 'jwk' }) });
+  return jwk === undefined ? undefined : Object.freeze({ keyId: kid, key, algorithms, jwk });
+}
+
+function importKey(jwk: PublicJwk): KeyObject | undefined {
   try {
-    const key = createPublicKey({ key: jwk, format: 'jwk' });
-    const bits = key.asymmetricKeyDetails?.modulusLength;
-    if (bits !== undefined && bits < MIN_RSA_BITS) return undefined;
-    return Object.freeze({ keyId: kid, key, algorithms, jwk });
+    return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     return undefined;
   }
+}
+
+/** RFC 8017 section 3.1: the public exponent is odd and at least 3. With 1 anybody could make signatures. */
+function isUnsoundRsa(key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== 'rsa') return false;
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  const soundSize = modulusLength >= MIN_RSA_BITS && modulusLength <= MAX_RSA_BITS;
+  const soundExponent = publicExponent >= 3n && publicExponent <= MAX_RSA_EXPONENT && publicExponent % 2n === 1n;
+  return !soundSize || !soundExponent;
 }
 
 function algorithmsFor(jwk: Readonly<Record<string, unknown>>): JwtAuthority['algorithms'] | undefined {

@@ -108,13 +108,14 @@ async function checkSignature(svid: JwtSvid, bundle: JwtBundle): Promise<void> {
 }
 
 function checkTimes(svid: JwtSvid, now: number, leewayMs: number): void {
-  if (now >= svid.expiresAt + leewayMs) {
+  // Each comparison says what is accepted, so that a time that is not a number is refused.
+  if (!(now < svid.expiresAt + leewayMs)) {
     throw new SvidxError('token_expired', `the token expired at ${new Date(svid.expiresAt).toISOString()}`);
   }
   // RFC 7519 section 4.1.5 for "nbf"; an "iat" in the future is refused as go-spiffe and SPIRE refuse it.
   for (const claim of ['nbf', 'iat']) {
     const seconds = svid.claims[claim];
-    if (typeof seconds === 'number' && now < seconds * 1000 - leewayMs) {
+    if (typeof seconds === 'number' && !(now >= seconds * 1000 - leewayMs)) {
       throw new SvidxError('token_not_yet_valid', `the token's "${claim}" lies in the future`);
     }
   }

@@ -31,13 +31,9 @@ export class Pollable {
   }
 }
 
-/** `wasi:io/poll.poll`: the indexes of those that are ready, after waiting for the first. */
+/** `wasi:io/poll.poll`: the indexes of those that are ready, after waiting for the first. Traps for an empty list. */
 export function poll(pollables: readonly Pollable[]): Uint32Array {
-  const first = pollables.reduce<Pollable | undefined>(
-    (soonest, next) => (soonest === undefined || next.readyAt < soonest.readyAt ? next : soonest),
-    undefined,
-  );
-  first?.block();
+  pollables.reduce((soonest, next) => (next.readyAt < soonest.readyAt ? next : soonest)).block();
   return Uint32Array.from(pollables.flatMap((pollable, index) => (pollable.ready() ? [index] : [])));
 }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Listener } from '../../http/listener.ts';
+import { readBody } from '../../http/read-body.ts';
 import { StsError } from './errors.ts';
 import { accountOf, providerArn, providerName, type Role } from './roles.ts';
 import { type IssuedCredential, type SignedRequest, verifySignature } from './signature.ts';
@@ -27,6 +28,9 @@ interface Session extends IssuedCredential {
 }
 
 const MAX_BODY_BYTES = 64 * 1024;
+
+/** For how long an expired session is still known as such, instead of as one that never was. Milliseconds. */
+const REMEMBER_EXPIRED_MS = 24 * 3600_000;
 
 /**
  * A local AWS STS for development: AssumeRoleWithWebIdentity with the checks that AWS makes, and GetCallerIdentity, which
@@ -58,7 +62,7 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
       method: 'POST',
       path: '/',
       headers: singleHeaders(incoming),
-      body: await readBody(incoming),
+      body: await readText(incoming),
     };
     const params = new URLSearchParams(request.body);
     const action = params.get('Action') ?? '';
@@ -83,8 +87,9 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     const roleArn = required(params, 'RoleArn', /^.{20,2048}$/);
     const sessionName = required(params, 'RoleSessionName', /^[\w+=,.@-]{2,64}$/);
     const token = required(params, 'WebIdentityToken', /^.{4,20000}$/);
-    const duration = Number(params.get('DurationSeconds') ?? 3600);
-    if (!Number.isInteger(duration) || duration < 900 || duration > 43_200) {
+    const duration = params.get('DurationSeconds') ?? '3600';
+    const seconds = Number(duration);
+    if (!/^\d{3,5}$/.test(duration) || seconds < 900 || seconds > 43_200) {
       throw validationError('durationSeconds must be an integer from 900 to 43200');
     }
     const identity = await verifyWebIdentity(token, options.providers, options.clock.now());
@@ -92,10 +97,10 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     if (role === undefined || !isTrusted(role, identity)) {
       throw new StsError(403, 'AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
     }
-    if (duration > role.maxSessionDuration) {
+    if (seconds > role.maxSessionDuration) {
       throw validationError('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
     }
-    const session = open(role, sessionName, duration);
+    const session = open(role, sessionName, seconds);
     return {
       Credentials: {
         AccessKeyId: session.accessKeyId,
@@ -112,7 +117,9 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
 
   function open(role: Role, sessionName: string, duration: number): Session {
     const now = options.clock.now();
-    for (const [key, { expiresAt }] of sessions) if (expiresAt <= now) sessions.delete(key);
+    for (const [key, { expiresAt }] of sessions) {
+      if (expiresAt + REMEMBER_EXPIRED_MS <= now) sessions.delete(key);
+    }
     const account = accountOf(role.arn);
     const roleName = role.arn.split('/').at(-1) ?? '';
     const session: Session = {
@@ -171,16 +178,10 @@ function singleHeaders(incoming: IncomingMessage): Record<string, string> {
   );
 }
 
-async function readBody(incoming: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming) {
-    const bytes = Buffer.from(chunk);
-    size += bytes.length;
-    if (size > MAX_BODY_BYTES) throw new StsError(413, 'RequestEntityTooLarge', 'the request is too large');
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function readText(incoming: IncomingMessage): Promise<string> {
+  const body = await readBody(incoming, MAX_BODY_BYTES);
+  if (body === undefined) throw new StsError(413, 'RequestEntityTooLarge', 'the request is too large');
+  return body.toString('utf8');
 }
 
 function randomText(alphabet: string, length: number): string {

@@ -37,11 +37,12 @@ export async function rolesForPolicies(policies: PolicySet, issuer: string): Pro
   const roles = new Map<string, Role>();
   for (const { spiffeId, grants } of policies.components) {
     for (const [, { roleArn, audience, durationSeconds }] of grants) {
-      const filledIn = template
-        .replaceAll('<ACCOUNT_ID>', accountOf(roleArn))
-        .replaceAll('<ISSUER>', providerName(issuer))
-        .replaceAll('<SPIFFE_ID>', spiffeId.toString())
-        .replaceAll('<AUDIENCE>', jsonText(audience));
+      const filledIn = fillIn(template, {
+        '<ACCOUNT_ID>': accountOf(roleArn),
+        '<ISSUER>': providerName(issuer),
+        '<SPIFFE_ID>': spiffeId.toString(),
+        '<AUDIENCE>': audience,
+      });
       const { Version, Statement } = trustPolicyDocument.parse(JSON.parse(filledIn));
       const known = roles.get(roleArn);
       roles.set(roleArn, {
@@ -59,6 +60,9 @@ export function accountOf(roleArn: string): string {
   return roleArn.split(':')[4] ?? '';
 }
 
-function jsonText(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
+/** A JSON text with its placeholders replaced, each by the JSON form of its value. */
+function fillIn(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/<[A-Z_]+>/g, (placeholder) =>
+    JSON.stringify(values[placeholder] ?? placeholder).slice(1, -1),
+  );
 }

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { Sha256 } from '@smithy/core/checksum';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { StsError } from './errors.ts';
@@ -43,9 +43,9 @@ export async function verifySignature<C extends IssuedCredential>(
   if (authorization === undefined) {
     throw new StsError(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
   }
-  const [, accessKeyId, , region, signedHeaders, signature] = AUTHORIZATION.exec(authorization) ?? [];
+  const [, accessKeyId, day, region, signedHeaders, signature] = AUTHORIZATION.exec(authorization) ?? [];
   const signedAt = parseAmzDate(headers['x-amz-date']);
-  if (!accessKeyId || !region || !signedHeaders || !signature || signedAt === undefined) {
+  if (!accessKeyId || !day || !region || !signedHeaders || !signature || signedAt === undefined) {
     throw new StsError(403, 'IncompleteSignature', 'The request signature does not conform to AWS standards');
   }
   const names = signedHeaders.split(';');
@@ -59,8 +59,10 @@ export async function verifySignature<C extends IssuedCredential>(
   if (Math.abs(now - signedAt) > MAX_SKEW_MS) {
     throw new StsError(403, 'SignatureDoesNotMatch', 'Signature expired or not yet current');
   }
+  const covered = names.includes('host') && names.every((name) => headers[name] !== undefined);
+  const sameDay = headers['x-amz-date']?.startsWith(day) === true;
   const expected = await sign(request, names, credential, region, new Date(signedAt));
-  if (!names.includes('host') || !sameText(expected, signature)) {
+  if (!covered || !sameDay || !hasStatedBody(request) || !sameText(expected, signature)) {
     throw new StsError(
       403,
       'SignatureDoesNotMatch',
@@ -101,6 +103,12 @@ async function sign(
     { signingDate, signableHeaders: new Set(signedHeaders) },
   );
   return AUTHORIZATION.exec(signed.headers['authorization'] ?? '')?.[5];
+}
+
+/** A signature that covers the stated hash of the body covers the body only if that hash is right. */
+function hasStatedBody({ headers, body }: SignedRequest): boolean {
+  const stated = headers['x-amz-content-sha256'];
+  return stated === undefined || stated === createHash('sha256').update(body).digest('hex');
 }
 
 /** `20261122T070300Z` in milliseconds since 1970. */

@@ -15,7 +15,7 @@ export interface VerifiedIdentity {
   readonly audience: string;
 }
 
-/** What AWS STS accepts (STS API reference, AssumeRoleWithWebIdentity): no PS*, no EdDSA. */
+/** What AWS STS accepts (STS API reference, AssumeRoleWithWebIdentity): no PS*, no EdDSA. Times are whole numbers. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'];
 
 /** STS gives an identity provider about this long to answer. Milliseconds. */
@@ -77,9 +77,12 @@ async function fetchKeys(provider: OidcProvider) {
 }
 
 async function fetchJson(url: string): Promise<unknown> {
-  let response: Response;
+  let status: number;
+  let text: string;
   try {
-    response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+    status = response.status;
+    text = await response.text();
   } catch {
     throw new StsError(
       400,
@@ -87,9 +90,7 @@ async function fetchJson(url: string): Promise<unknown> {
       'The request could not be fulfilled because the identity provider (IDP) that was asked to verify the incoming identity token could not be reached',
     );
   }
-  if (response.status !== 200) throw noKeys();
-  const text = await response.text();
-  if (text.length > MAX_DOCUMENT_BYTES) throw noKeys();
+  if (status !== 200 || text.length > MAX_DOCUMENT_BYTES) throw noKeys();
   try {
     return JSON.parse(text);
   } catch {
@@ -110,7 +111,8 @@ async function verify(
       currentDate: new Date(now),
       requiredClaims: ['sub', 'aud', 'exp', 'iat'],
     });
-    return payload;
+    const times = [payload.iat, payload.exp, payload.nbf].filter((time) => time !== undefined);
+    if (times.every(Number.isInteger)) return payload;
   } catch (error) {
     if (error instanceof errors.JWTExpired) {
       throw new StsError(
@@ -119,10 +121,10 @@ async function verify(
         'Token expired: current date/time must be before the expiration date/time',
       );
     }
-    if (error instanceof errors.JWKSNoMatchingKey) throw noKeys();
-    if (error instanceof errors.JOSEError) throw invalidToken('The web identity token could not be validated');
-    throw error;
+    // Whatever is no error of the token's comes from a key that cannot be read.
+    if (error instanceof errors.JWKSNoMatchingKey || !(error instanceof errors.JOSEError)) throw noKeys();
   }
+  throw invalidToken('The web identity token could not be validated');
 }
 
 function invalidToken(message: string): StsError {

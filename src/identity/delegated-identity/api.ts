@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { z } from 'zod';
+import { SvidxError } from '../../base/errors.ts';
 import type { Selector } from '../../spiffe/selector.ts';
 
 const SERVICE_NAME = 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity';
@@ -64,6 +65,7 @@ export interface DelegatedIdentityApi {
   /**
    * @param options.timeoutMs sent to the agent as the call's deadline
    * @throws ServiceError the gRPC status
+   * @throws SvidxError `identity_response_invalid` for an answer that cannot be read
    */
   fetchJwtSvids(
     request: { readonly audience: readonly string[]; readonly selectors: readonly Selector[] },
@@ -72,6 +74,25 @@ export interface DelegatedIdentityApi {
   /** Opens the stream. Returns the function that cancels it, after which no handler is called. */
   subscribeToJwtBundles(handlers: BundleStreamHandlers): () => void;
   close(): void;
+}
+
+/** What a message says, or `undefined` where it cannot be read. */
+interface Read<T> {
+  readonly message: T | undefined;
+}
+
+/**
+ * Reads messages without ever throwing: gRPC would report that as an INTERNAL status, as though the agent had failed, and
+ * end the stream.
+ */
+function reader<T>(method: Method, schema: z.ZodType<T>): (bytes: Buffer) => Read<T> {
+  return (bytes) => {
+    try {
+      return { message: schema.parse(method.responseDeserialize(bytes)) };
+    } catch {
+      return { message: undefined };
+    }
+  };
 }
 
 /** Waits between attempts to connect to an agent that is away, in milliseconds. */
@@ -86,17 +107,18 @@ const CHANNEL_OPTIONS = {
  *   itself (SPIRE agent configuration, admin_socket_path).
  */
 export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentityApi {
-  const service = loadDelegatedIdentityService();
+  const { FetchJWTSVIDs, SubscribeToJWTBundles } = loadDelegatedIdentityService();
+  const readJwtSvids = reader(FetchJWTSVIDs, fetchJwtSvidsResponse);
+  const readJwtBundles = reader(SubscribeToJWTBundles, jwtBundlesResponse);
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), CHANNEL_OPTIONS);
 
   return {
     fetchJwtSvids(request, { timeoutMs, signal }) {
-      const { path, requestSerialize, responseDeserialize } = service.FetchJWTSVIDs;
       return new Promise((resolve, reject) => {
         const call = client.makeUnaryRequest(
-          path,
-          requestSerialize,
-          responseDeserialize,
+          FetchJWTSVIDs.path,
+          FetchJWTSVIDs.requestSerialize,
+          readJwtSvids,
           request,
           new Metadata(),
           // gRPC keeps deadlines by the real clock, whatever clock the rest of the program goes by.
@@ -104,7 +126,9 @@ export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentit
           (error, response) => {
             signal.removeEventListener('abort', cancel);
             if (error !== null) reject(error);
-            else resolve(fetchJwtSvidsResponse.parse(response).svids);
+            else if (response?.message !== undefined) resolve(response.message.svids);
+            else
+              reject(new SvidxError('identity_response_invalid', 'the SPIRE agent sent an answer that cannot be read'));
           },
         );
         const cancel = (): void => call.cancel();
@@ -114,16 +138,16 @@ export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentit
     },
 
     subscribeToJwtBundles({ onMessage, onEnd }) {
-      const { path, requestSerialize, responseDeserialize } = service.SubscribeToJWTBundles;
-      const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {}, new Metadata(), {});
+      const { path, requestSerialize } = SubscribeToJWTBundles;
+      const call = client.makeServerStreamRequest(path, requestSerialize, readJwtBundles, {}, new Metadata(), {});
       let open = true;
       const end = (error?: ServiceError): void => {
         if (!open) return;
         open = false;
         onEnd(error);
       };
-      call.on('data', (message: unknown) => {
-        if (open) onMessage(jwtBundlesResponse.safeParse(message).data?.bundles);
+      call.on('data', ({ message }: Read<z.output<typeof jwtBundlesResponse>>) => {
+        if (open) onMessage(message?.bundles);
       });
       call.on('error', end);
       call.on('end', () => end());

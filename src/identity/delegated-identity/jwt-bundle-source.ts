@@ -6,7 +6,7 @@ import { JwtBundle } from '../../spiffe/jwt-bundle.ts';
 import { TrustDomain } from '../../spiffe/trust-domain.ts';
 import type { JwtBundleSource } from '../source.ts';
 import type { DelegatedIdentityApi } from './api.ts';
-import { toIdentityError } from './status.ts';
+import { isNoIdentityIssued, notADelegate, toIdentityError } from './status.ts';
 
 export interface DelegatedJwtBundleSourceOptions {
   readonly api: DelegatedIdentityApi;
@@ -71,9 +71,11 @@ export function createDelegatedJwtBundleSource(
     }
     failures = 0;
     lastErrorCode = undefined;
-    const next = new Map<string, JwtBundle>();
-    for (const [key, jwkSet] of Object.entries(bundles)) {
-      const bundle = read(key, jwkSet);
+    const entries = Object.entries(bundles).map(([key, jwkSet]) => ({ trustDomain: readTrustDomain(key), jwkSet }));
+    // A message is the complete state: whom it does not name is gone. That cannot be said where a name is unreadable.
+    const next = new Map(entries.every(({ trustDomain }) => trustDomain !== undefined) ? [] : held);
+    for (const { trustDomain, jwkSet } of entries) {
+      const bundle = trustDomain === undefined ? undefined : read(trustDomain, jwkSet);
       if (bundle !== undefined) next.set(bundle.trustDomain.name, bundle);
     }
     const changed = next.size !== held.size || [...next].some(([name, bundle]) => bundle !== held.get(name));
@@ -84,9 +86,7 @@ export function createDelegatedJwtBundleSource(
   }
 
   /** The bundle of this entry: the one already held where the entry says the same, or is unreadable. */
-  function read(key: string, jwkSet: Uint8Array): JwtBundle | undefined {
-    const trustDomain = readTrustDomain(key);
-    if (trustDomain === undefined) return undefined;
+  function read(trustDomain: TrustDomain, jwkSet: Uint8Array): JwtBundle | undefined {
     const known = held.get(trustDomain.name);
     try {
       const bundle = JwtBundle.parse(trustDomain, jwkSet);
@@ -125,6 +125,8 @@ export function createDelegatedJwtBundleSource(
 
 function toStreamError(error: unknown): SvidxError {
   if (error === undefined) return new SvidxError('identity_unavailable', 'the SPIRE agent closed the bundle stream');
+  // The stream asks for no component's identity, so whoever has none is this service.
+  if (isNoIdentityIssued(error)) return notADelegate('this service itself has no identity at the agent');
   return toIdentityError(error);
 }
 

@@ -35,7 +35,7 @@ export function createDelegatedJwtSvidSource(options: DelegatedJwtSvidSourceOpti
       return await api.fetchJwtSvids({ audience, selectors: subject.selectors }, { timeoutMs, signal });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (isNoIdentityIssued(error) && !(await isAcceptedAsDelegate())) {
+      if (isNoIdentityIssued(error) && !(await isAcceptedAsDelegate(signal))) {
         throw notADelegate('this service itself has no identity at the agent');
       }
       throw toIdentityError(error);
@@ -46,18 +46,27 @@ export function createDelegatedJwtSvidSource(options: DelegatedJwtSvidSourceOpti
    * "No identity issued" is said of the caller too. The bundle stream checks the caller in the same way and asks for no
    * selectors, so it tells whether it is this service that is unknown.
    */
-  function isAcceptedAsDelegate(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const settle = (accepted: boolean): void => {
+  function isAcceptedAsDelegate(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
         timer.cancel();
-        cancel();
+        cancelStream();
+        signal.removeEventListener('abort', abort);
+      };
+      const settle = (accepted: boolean): void => {
+        end();
         resolve(accepted);
       };
-      const timer = clock.after(timeoutMs, () => settle(true));
-      const cancel = api.subscribeToJwtBundles({
+      const abort = (): void => {
+        end();
+        reject(signal.reason);
+      };
+      const cancelStream = api.subscribeToJwtBundles({
         onMessage: () => settle(true),
         onEnd: (error) => settle(!isPermissionDenied(error)),
       });
+      const timer = clock.after(timeoutMs, () => settle(true));
+      signal.addEventListener('abort', abort, { once: true });
     });
   }
 }
@@ -79,12 +88,15 @@ function choose(svids: readonly WireJwtSvid[], subject: Subject): WireJwtSvid {
 function checked(wire: WireJwtSvid, subject: Subject, audience: Audience, now: number): JwtSvid {
   const svid = parse(wire.token);
   if (!svid.spiffeId.equals(subject.spiffeId)) throw unusable('its subject is another SPIFFE ID');
-  const sameAudience =
-    svid.audience.length === audience.length && audience.every((name) => svid.audience.includes(name));
-  if (!sameAudience) throw unusable('its audience is not the one that was asked for');
+  if (!isSameSet(svid.audience, audience)) throw unusable('its audience is not the one that was asked for');
   if (svid.expiresAt <= now)
     throw unusable(`it expired at ${new Date(svid.expiresAt).toISOString()}; check the clocks`);
   return svid;
+}
+
+/** Neither order nor repetition means anything in an audience. */
+function isSameSet(a: Audience, b: Audience): boolean {
+  return a.every((name) => b.includes(name)) && b.every((name) => a.includes(name));
 }
 
 function parse(token: string): JwtSvid {

@@ -1,5 +1,6 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { SvidxError } from '../../base/errors.ts';
+import { scrub } from '../../base/secret.ts';
 
 /** What the agent says to a caller that has an identity but is not among its `authorized_delegates`. */
 const NOT_A_DELEGATE = 'caller not configured as an authorized delegate';
@@ -22,11 +23,10 @@ export function isPermissionDenied(error: unknown): boolean {
 export function toIdentityError(error: unknown): SvidxError {
   if (error instanceof SvidxError) return error;
   if (!isServiceError(error)) {
-    return new SvidxError('identity_response_invalid', 'the SPIRE agent sent a message that cannot be read', {
-      cause: error,
-    });
+    // gRPC throws without a status when it was not even asked to connect: its client is closed, since we are closing.
+    return unavailable(scrub(error instanceof Error ? `${error.name}: ${error.message}` : `a thrown ${typeof error}`));
   }
-  const detail = `gRPC ${status[error.code]}: ${error.details}`;
+  const detail = scrub(`gRPC ${status[error.code] ?? error.code}: ${error.details}`);
   switch (error.code) {
     case status.PERMISSION_DENIED:
       return error.details === NOT_A_DELEGATE ? notADelegate(detail) : noIdentity(detail);
@@ -41,9 +41,7 @@ export function toIdentityError(error: unknown): SvidxError {
     case status.DEADLINE_EXCEEDED:
       return new SvidxError('identity_unavailable', 'the SPIRE agent did not answer in time', { detail });
     default:
-      return new SvidxError('identity_unavailable', 'the SPIRE agent cannot be reached or cannot get the JWT-SVID', {
-        detail,
-      });
+      return unavailable(detail);
   }
 }
 
@@ -54,6 +52,12 @@ export function notADelegate(detail: string): SvidxError {
     'the SPIRE agent does not accept this service as a delegate: it needs a registration entry, and its SPIFFE ID among authorized_delegates',
     { detail },
   );
+}
+
+function unavailable(detail: string): SvidxError {
+  return new SvidxError('identity_unavailable', 'the SPIRE agent cannot be reached or cannot get the JWT-SVID', {
+    detail,
+  });
 }
 
 function noIdentity(detail: string): SvidxError {

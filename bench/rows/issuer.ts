@@ -1,0 +1,25 @@
+import { requestsPerSecond, startServer, thousands } from '../load.ts';
+import type { Row } from '../row.ts';
+
+/** Discovery and key set, on one core, against `node:http` sending the same bytes. */
+export async function issuer(): Promise<Row[]> {
+  const service = await startServer('service');
+  const rows: Row[] = [];
+  for (const name of ['discovery', 'keys'] as const) {
+    const url = service.ready[name] ?? '';
+    const bytes = Buffer.from(await (await fetch(url)).arrayBuffer()).toString('base64');
+    const bare = await startServer('bare', bytes);
+    const [ours = 0, limit = 0] = await requestsPerSecond([{ url }, { url: bare.ready['url'] ?? '' }]);
+    rows.push({
+      what: `${name}, requests/s on one core`,
+      measured: thousands(ours),
+      against: `bare node:http ${thousands(limit)}`,
+      ratio: ours / limit,
+      target: '>= 0.9',
+      met: ours / limit >= 0.9,
+    });
+    await bare.stop();
+  }
+  await service.stop();
+  return rows;
+}

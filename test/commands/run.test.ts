@@ -1,0 +1,133 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { buildSmallComponent } from '../fakes/small-component.ts';
+import { type DevService, startDev } from '../support/dev.ts';
+import { type Finished, svidx } from '../support/svidx.ts';
+
+let dev: DevService;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'svidx-'));
+  const [started, small] = await Promise.all([startDev(), buildSmallComponent()]);
+  dev = started;
+  await writeFile(join(folder, 'small.wasm'), small);
+});
+afterAll(async () => {
+  await dev.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Calls a function of the example component, which asks its host for identity and credentials. */
+function runExample(component: string, call: string, argument: string, ...more: string[]): Promise<Finished> {
+  const args = ['--component', component, '--call', call, '--args', JSON.stringify([argument])];
+  return dev.svidx(['run', inject('apiGatewayWasm'), ...args, ...more]);
+}
+
+/** Calls a function of the component that imports nothing. Needs no service. */
+function runSmall(...args: string[]): Promise<Finished> {
+  return svidx(['run', join(folder, 'small.wasm'), '--component', 'small', ...args]);
+}
+
+describe('run', () => {
+  test('prints what a component makes of its own identity', async () => {
+    const { code, stdout, stderr } = await runExample('api-gateway', 'claims', 'sts.amazonaws.com');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(JSON.parse(JSON.parse(stdout))).toMatchObject({
+      sub: 'spiffe://wasmcloud.dev/spiffe-in-practice/api-gateway',
+      aud: ['sts.amazonaws.com'],
+      iss: dev.ready.issuer,
+    });
+  });
+
+  test('prints with --json the credentials that a component was given, their time as a number', async () => {
+    const { code, stdout } = await runExample('api-gateway', 'credentials-for', 'bedrock', '--json');
+    expect(code).toBe(0);
+    const { ok } = JSON.parse(stdout);
+    expect(ok).toMatchObject({ tag: 'aws', val: { region: 'us-east-1', accessKeyId: expect.stringMatching(/^ASIA/) } });
+    expect(ok.val.expiration * 1000).toBeGreaterThan(Date.now());
+  });
+
+  test("prints a component's own error with --json, and ends with 1", async () => {
+    const { code, stdout, stderr } = await runExample('ledger', 'credentials-for', 'bedrock', '--json');
+    const denied = { code: 'policy_denied', message: 'component "ledger": it has no grant "bedrock"' };
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({ err: { tag: 'denied', val: denied } });
+    expect(stderr).toMatch(/^svidx: component_failed: credentials-for returned an error: {"tag":"denied",/);
+  });
+
+  test("prints a component's own error on stderr alone without --json", async () => {
+    const { code, stdout, stderr } = await runExample('ledger', 'claims', 'sts.amazonaws.com');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(
+      /^svidx: component_failed: claims returned an error: "policy_denied: component \\"ledger\\"/,
+    );
+  });
+
+  test('leaves it to the component what to do without a service', async () => {
+    const args = ['--component', 'api-gateway', '--call', 'claims', '--args', '["a"]', '--socket', '/nonexistent/x'];
+    const { code, stdout, stderr } = await dev.svidx(['run', inject('apiGatewayWasm'), ...args]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^svidx: component_failed: claims returned an error: "service_unreachable/);
+  });
+});
+
+describe('run prints as JSON', () => {
+  test('lists of numbers as lists, what no number holds as text, and what is not there as null', async () => {
+    const { code, stdout, stderr } = await runSmall('--call', 'every-kind');
+    expect([code, stderr]).toEqual([0, '']);
+    const longest = '18446744073709551615';
+    expect(JSON.parse(stdout)).toEqual([
+      [1, 2, 3, 4],
+      [0x201, 0x403],
+      ['18446744069481890305'],
+      longest,
+      null,
+      { tag: 'ok', val: null },
+    ]);
+  });
+
+  test('a result that is nothing, of the function "run" where none is named', async () => {
+    expect(await runSmall('--json')).toMatchObject({ code: 0, stdout: '{"ok":null}\n', stderr: '' });
+  });
+
+  test('an error that is nothing', async () => {
+    expect(await runSmall('--call', 'bad', '--json')).toMatchObject({
+      code: 1,
+      stdout: '{"err":null}\n',
+      stderr: 'svidx: component_failed: bad returned an error: null\n',
+    });
+  });
+
+  test('what a function makes of its arguments', async () => {
+    expect((await runSmall('--call', 'add', '--args', '[40, 2]')).stdout).toBe('42\n');
+  });
+});
+
+describe('run is refused', () => {
+  test.each([
+    ['for a function that is not there', ['--call', 'no-such'], 'component_export_unknown'],
+    ['for too few arguments', ['--call', 'add', '--args', '[1]'], 'component_export_unknown'],
+    ['when the component traps', ['--call', 'trap'], 'component_trapped'],
+    ['when the component takes too long', ['--call', 'for-ever', '--timeout', '1s'], 'component_timed_out'],
+  ])('%s', async (_, args, problem) => {
+    const { code, stdout, stderr } = await runSmall(...args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(new RegExp(`^svidx: ${problem}: `));
+  });
+
+  test.each([
+    ['that is not there', undefined, 2, 'usage_invalid: .*cannot be read \\(ENOENT\\)'],
+    ['that is empty', '', 1, 'component_invalid'],
+    ['that is no WebAssembly', 'hello', 1, 'component_invalid'],
+    ['that is a core module', '\0asm\u0001\0\0\0', 1, 'component_invalid: .*core WebAssembly module'],
+    ['that begins like a component', '\0asm\u000d\0\u0001\0broken', 1, 'component_invalid'],
+  ])('for a file %s', async (_, content, exitCode, problem) => {
+    const file = join(folder, `${problem.length}-${content?.length}.wasm`);
+    if (content !== undefined) await writeFile(file, content);
+    const { code, stdout, stderr } = await svidx(['run', file, '--component', 'x']);
+    expect([code, stdout]).toEqual([exitCode, '']);
+    expect(stderr).toMatch(new RegExp(`^svidx: ${problem}`));
+  });
+});

@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { SvidxError } from '../../src/base/errors.ts';
+import { type CompileOptions, compileComponent } from '../../src/component/compile.ts';
+import { compileInThread } from '../../src/component/compile-thread.ts';
+import { EMPTY_WASI } from '../../src/component/imports/wasi-empty.ts';
+import { asker, counter, habitual } from '../fakes/components.ts';
+import { assembleText } from '../support/assemble.ts';
+import { refusal } from '../support/errors.ts';
+
+const GIVEN: CompileOptions = {
+  remote: new Map([
+    ['wasmcloud:identity/store@0.0.1', ['get']],
+    ['svidx:credentials/store@0.1.0', ['get']],
+  ]),
+  empty: new Set(Object.keys(EMPTY_WASI)),
+};
+
+/** In this thread, which is quicker, but not for what could make the translator panic. */
+const compile = (bytes: Uint8Array) => compileComponent(bytes, GIVEN);
+
+const compileApart = (bytes: Uint8Array, signal = new AbortController().signal) =>
+  compileInThread(bytes, GIVEN, signal);
+
+let good: Uint8Array;
+
+beforeAll(async () => {
+  good = await counter();
+});
+
+describe('a component', () => {
+  test('is compiled, with the digest of its bytes and the functions it exports', async () => {
+    const compiled = await compile(good);
+    expect(compiled.digest).toBe(`sha256:${createHash('sha256').update(good).digest('hex')}`);
+    expect(compiled.functions.toSorted()).toEqual(['add', 'countInGlobal', 'countInMemory', 'double', 'nothing']);
+    expect(compiled.modules.size).toBeGreaterThan(0);
+    expect([...compiled.modules.values()].every((module) => module instanceof WebAssembly.Module)).toBe(true);
+  });
+
+  test('has another digest with another byte, though it does the same', async () => {
+    // A custom section at the end: id 0, size 2, a name of one character.
+    const longer = Buffer.concat([good, Buffer.from([0x00, 0x02, 0x01, 0x78])]);
+    const [first, second] = [await compile(good), await compile(longer)];
+    expect(second.functions).toEqual(first.functions);
+    expect(second.digest).not.toBe(first.digest);
+  });
+
+  test.each([
+    ['both host interfaces', asker],
+    ['what toolchains import out of habit, in whatever 0.2 version', habitual],
+  ])('may import %s', async (_, make) => {
+    expect((await compile(await make())).functions.length).toBeGreaterThan(0);
+  });
+
+  test('made of TypeScript by jco may too', async () => {
+    const compiled = await compile(await readFile(inject('apiGatewayWasm')));
+    expect(compiled.functions).toEqual(expect.arrayContaining(['claims', 'credentialsFor']));
+  });
+
+  test('without any function is one', async () => {
+    expect((await compile(await assembleText('(component)'))).functions).toEqual([]);
+  });
+});
+
+describe('an import that is not given is refused by its name', () => {
+  const refused: readonly (readonly [string, string, string])[] = [
+    ['a function', '(import "steal" (func))', 'steal'],
+    ['an asynchronous function', '(import "steal" (func async))', 'steal'],
+    ['a function whose name WIT must escape', '(import "import" (func))', '%import'],
+    ['an instance', '(import "steal" (instance (export "f" (func))))', 'steal'],
+    ['an instance without anything in it', '(import "steal" (instance))', 'steal'],
+    ['an interface', '(import "a:b/c" (instance))', 'a:b/c'],
+    ['two interfaces', '(import "x:b/c@1.2.3" (instance)) (import "a:b/c" (instance))', 'x:b/c@1.2.3, a:b/c'],
+    [
+      'another version of a host interface',
+      '(import "wasmcloud:identity/store@0.0.2" (instance))',
+      'wasmcloud:identity/store@0.0.2',
+    ],
+    [
+      'a later version of the other',
+      '(import "svidx:credentials/store@0.1.1" (instance))',
+      'svidx:credentials/store@0.1.1',
+    ],
+    ['a host interface without version', '(import "wasmcloud:identity/store" (instance))', 'wasmcloud:identity/store'],
+    [
+      'a pre-release of a host interface',
+      '(import "wasmcloud:identity/store@0.0.1-rc" (instance))',
+      'wasmcloud:identity/store@0.0.1-rc',
+    ],
+    [
+      'another interface of a given package',
+      '(import "wasmcloud:identity/other@0.0.1" (instance))',
+      'wasmcloud:identity/other@0.0.1',
+    ],
+    ['WASI 0.3', '(import "wasi:cli/environment@0.3.0" (instance))', 'wasi:cli/environment@0.3.0'],
+    [
+      'a pre-release of WASI 0.2',
+      '(import "wasi:cli/environment@0.2.0-rc-2023-11-10" (instance))',
+      'wasi:cli/environment@0.2.0-rc-2023-11-10',
+    ],
+    ['WASI without version', '(import "wasi:cli/environment" (instance))', 'wasi:cli/environment'],
+    ['WASI 0.20', '(import "wasi:cli/environment@0.20.0" (instance))', 'wasi:cli/environment@0.20.0'],
+    [
+      'HTTP from inside',
+      '(import "wasi:http/outgoing-handler@0.2.10" (instance))',
+      'wasi:http/outgoing-handler@0.2.10',
+    ],
+    ['key-value stores', '(import "wasi:keyvalue/store@0.2.0-draft" (instance))', 'wasi:keyvalue/store@0.2.0-draft'],
+    [
+      'secrets, until they are served',
+      '(import "wasmcloud:secrets/store@0.1.0-draft" (instance))',
+      'wasmcloud:secrets/store@0.1.0-draft',
+    ],
+  ];
+
+  test.each(refused)('%s', async (_, text, names) => {
+    expect(await refusal(compile(await assembleText(`(component ${text})`)))).toMatchObject({
+      code: 'component_import_denied',
+      message: `the component imports what it is not given: ${names}`,
+    });
+  });
+
+  test('a resource whose functions it calls', async () => {
+    const bytes = await assembleText(`(component
+      (import "t" (type $t (sub resource)))
+      (import "[static]t.f" (func $f))
+      (core func $lowered (canon lower (func $f)))
+      (core module $m (import "" "f" (func $f)) (func (export "go") (call $f)))
+      (core instance $i (instantiate $m (with "" (instance (export "f" (func $lowered))))))
+      (func (export "go") (canon lift (core func $i "go"))))`);
+    expect(await refusal(compile(bytes))).toMatchObject({
+      code: 'component_import_denied',
+      message: 'the component imports what it is not given: t',
+    });
+  });
+
+  test('one that hides behind a given one', async () => {
+    const given = '(import "wasi:cli/environment@0.2.3" (instance))';
+    const bytes = await assembleText(
+      `(component ${given} (import "wasi:http/types@0.2.3" (instance)) ${given.replace('3"', '4"')})`,
+    );
+    expect((await refusal(compile(bytes))).message).toMatch(/: wasi:http\/types@0\.2\.3$/);
+  });
+});
+
+describe('what is no component is refused', () => {
+  const invalid: readonly (readonly [string, Uint8Array, string])[] = [
+    ['nothing', new Uint8Array(), 'it does not begin as a WebAssembly component does'],
+    ['a text', Buffer.from('(component)'), 'it does not begin as a WebAssembly component does'],
+    [
+      'a program of another sort',
+      Buffer.from('\u007fELF\u0002\u0001\u0001\u0000'),
+      'it does not begin as a WebAssembly component does',
+    ],
+    ['half a beginning', Buffer.from([0x00, 0x61, 0x73, 0x6d]), 'it does not begin as a WebAssembly component does'],
+    [
+      'an older version of the format',
+      Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x0a, 0x00, 0x01, 0x00]),
+      'it does not begin as a WebAssembly component does',
+    ],
+    [
+      'a core module',
+      Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]),
+      'it is a core WebAssembly module; expected a component',
+    ],
+  ];
+
+  test.each(invalid)('%s', async (_, bytes, problem) => {
+    expect(await refusal(compile(bytes))).toMatchObject({
+      code: 'component_invalid',
+      message: `not a WebAssembly component: ${problem}`,
+    });
+  });
+
+  test('one that is too large', async () => {
+    const huge = Buffer.alloc(128 * 1024 * 1024 + 1);
+    huge.set(good.subarray(0, 8));
+    expect(await refusal(compile(huge))).toMatchObject({
+      code: 'component_invalid',
+      message: 'not a WebAssembly component: it is larger than 134217728 bytes',
+    });
+  });
+
+  test('one that imports or instantiates in a way that cannot be translated', async () => {
+    for (const text of [
+      '(import "c" (component))',
+      '(import "m" (core module $m)) (core instance (instantiate $m))',
+      '(import "a:b:c/d" (instance))',
+    ]) {
+      expect(await refusal(compileApart(await assembleText(`(component ${text})`)))).toMatchObject({
+        code: 'component_invalid',
+        message: 'not a valid WebAssembly component',
+      });
+    }
+  });
+
+  test('one that is cut short anywhere, or changed anywhere, is refused or is another component', async () => {
+    const cutAt = fc.integer({ min: 8, max: good.length - 1 }).map((length) => good.subarray(0, length));
+    const changed = fc
+      .tuple(fc.integer({ min: 8, max: good.length - 1 }), fc.integer({ min: 1, max: 255 }))
+      .map(([at, by]) => {
+        const bytes = Buffer.from(good);
+        bytes[at] = (bytes[at] ?? 0) ^ by;
+        return bytes;
+      });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(cutAt, changed), async (bytes) => {
+        const error = await compileApart(bytes).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        if (error === undefined) return;
+        expect(error).toBeInstanceOf(SvidxError);
+        expect(error).toHaveProperty('code', expect.stringMatching(/^component_(invalid|import_denied)$/));
+      }),
+      { numRuns: 8 },
+    );
+  });
+});
+
+describe('compiling apart from everything else', () => {
+  test('a component that makes the translator panic does not spoil it for the next', async () => {
+    const panics = await assembleText('(component (import "m" (core module $m)) (core instance (instantiate $m)))');
+    expect(await refusal(compileApart(panics))).toMatchObject({ code: 'component_invalid' });
+    expect((await compileApart(good)).functions).toContain('add');
+  });
+
+  test('several at once do not disturb each other', async () => {
+    const junk = Buffer.concat([good.subarray(0, 8), Buffer.from('junk')]);
+    const outcomes = await Promise.allSettled([compileApart(good), compileApart(junk), compileApart(good)]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  test('it can be given up', async () => {
+    const reason = new SvidxError('service_stopping', 'enough');
+    await expect(compileApart(good, AbortSignal.abort(reason))).rejects.toBe(reason);
+    const controller = new AbortController();
+    const compiling = compileApart(good, controller.signal);
+    controller.abort(reason);
+    await expect(compiling).rejects.toBe(reason);
+  });
+});

@@ -1,0 +1,243 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { EXIT_CODE } from '../../src/commands/exit-codes.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { refusal } from '../support/errors.ts';
+import { tempFolder } from '../support/temp.ts';
+
+const LEAST = 'trustDomain: example.org\nissuer: https://oidc.example.org\n';
+const SOCKET = { SPIRE_ADMIN_ENDPOINT_SOCKET: 'unix:///run/env/admin.sock' };
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+async function configFile(text: string | Uint8Array): Promise<string> {
+  const file = join(await tempFolder(), 'svidx.yaml');
+  await writeFile(file, text);
+  return file;
+}
+
+async function load(text: string, env: Env = SOCKET): Promise<Config> {
+  return loadConfig(await configFile(text), env);
+}
+
+/** What is said of a configuration, a line for each problem, without the folder of the file. */
+async function problems(text: string | Uint8Array, env: Env = SOCKET): Promise<string[]> {
+  const file = await configFile(text);
+  const error = await refusal(loadConfig(file, env));
+  expect(error.code).toBe('config_invalid');
+  expect(EXIT_CODE[error.code]).toBe(2);
+  return error.message.split('\n').map((line) => line.replace(file, 'svidx.yaml'));
+}
+
+describe('a configuration', () => {
+  test('of the two required keys has a default for everything else', async () => {
+    const file = await configFile(LEAST);
+    const config = await loadConfig(file, SOCKET);
+    expect(config).toMatchObject({
+      listen: { host: '127.0.0.1', port: 8080 },
+      spireSocket: '/run/env/admin.sock',
+      spireTimeoutMs: 10_000,
+      brokerSocket: '/run/svidx/broker.sock',
+      cacheSize: 10_000,
+      policyFolder: join(file, '../policies'),
+      stsEndpoint: undefined,
+      logLevel: 'info',
+    });
+    expect(config.trustDomain.name).toBe('example.org');
+    expect(config.issuer.url).toBe('https://oidc.example.org');
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test('may say everything', async () => {
+    const config = await load(
+      `trustDomain: other.example.org
+issuer: https://oidc.example.org/other
+policies: /etc/svidx/policies
+http: { listen: "0.0.0.0:443", plainHttpBehindProxy: true }
+spire: { adminSocket: "unix:///run/spire/admin.sock", timeout: 1m }
+broker: { socket: /run/b.sock, cacheSize: 1000000 }
+aws: { stsEndpoint: "https://vpce-1.sts.us-east-1.vpce.amazonaws.com" }
+log: { level: trace }
+`,
+      {},
+    );
+    expect(config).toMatchObject({
+      issuer: { keysPath: '/other/keys' },
+      policyFolder: '/etc/svidx/policies',
+      listen: { host: '0.0.0.0', port: 443 },
+      spireSocket: '/run/spire/admin.sock',
+      spireTimeoutMs: 60_000,
+      brokerSocket: '/run/b.sock',
+      cacheSize: 1_000_000,
+      stsEndpoint: 'https://vpce-1.sts.us-east-1.vpce.amazonaws.com',
+      logLevel: 'trace',
+    });
+  });
+
+  test('finds its policies beside itself, wherever the command runs and however the file is named', async () => {
+    const file = await configFile(`${LEAST}policies: ../elsewhere\n`);
+    const expected = join(file, '../../elsewhere');
+    expect((await loadConfig(file, SOCKET)).policyFolder).toBe(expected);
+    expect((await loadConfig(relative(process.cwd(), file), SOCKET)).policyFolder).toBe(expected);
+  });
+
+  test('that is a link finds its policies beside the link', async () => {
+    const folder = await tempFolder();
+    await mkdir(join(folder, 'real'));
+    await writeFile(join(folder, 'real/svidx.yaml'), LEAST);
+    await symlink(join(folder, 'real/svidx.yaml'), join(folder, 'link.yaml'));
+    expect((await loadConfig(join(folder, 'link.yaml'), SOCKET)).policyFolder).toBe(join(folder, 'policies'));
+  });
+
+  test.each([
+    ['http: { listen: "[::1]:0" }', { listen: { host: '::1', port: 0 } }],
+    ['http: { listen: "localhost:1" }', { listen: { host: '127.0.0.1', port: 1 } }],
+    ['spire: { timeout: 1s }', { spireTimeoutMs: 1_000 }],
+    ['broker: { cacheSize: 1 }', { cacheSize: 1 }],
+    ['aws: { stsEndpoint: "http://127.0.0.1:1" }', { stsEndpoint: 'http://127.0.0.1:1' }],
+    ['aws: { stsEndpoint: "http://localhost:1" }', { stsEndpoint: 'http://localhost:1' }],
+    ['log: { level: silent }', { logLevel: 'silent' }],
+  ])('may have %s', async (line, expected) => {
+    expect(await load(`${LEAST}${line}\n`)).toMatchObject(expected);
+  });
+});
+
+describe("the SPIRE agent's socket", () => {
+  test('is the one that is configured, whatever the environment says', async () => {
+    const text = `${LEAST}spire: { adminSocket: "unix:///run/a.sock" }\n`;
+    for (const value of ['unix:///run/b.sock', 'nonsense', '', undefined]) {
+      expect((await load(text, { SPIRE_ADMIN_ENDPOINT_SOCKET: value })).spireSocket).toBe('/run/a.sock');
+    }
+  });
+
+  test.each([
+    ['not set', {}],
+    ['set to nothing', { SPIRE_ADMIN_ENDPOINT_SOCKET: '' }],
+    ['another variable', { SPIFFE_ENDPOINT_SOCKET: 'unix:///run/a.sock' }],
+  ])('must be named somewhere: the variable is %s', async (_, env) => {
+    const missing = 'spire.adminSocket: is missing, and SPIRE_ADMIN_ENDPOINT_SOCKET is not set';
+    expect(await problems(LEAST, env)).toEqual([`svidx.yaml:1: ${missing}`]);
+    expect(await problems(`${LEAST}spire: { timeout: 5s }\n`, env)).toEqual([`svidx.yaml:3: ${missing}`]);
+  });
+
+  test.each(['/run/a.sock', 'unix://host/a', 'tcp://127.0.0.1:1', ' unix:///run/a.sock'])(
+    'is not %j in the environment, and the variable is named',
+    async (value) => {
+      expect(await problems(LEAST, { SPIRE_ADMIN_ENDPOINT_SOCKET: value })).toEqual([
+        'SPIRE_ADMIN_ENDPOINT_SOCKET: expected the address of a unix socket, unix:///path',
+      ]);
+    },
+  );
+});
+
+describe('plain HTTP beyond loopback', () => {
+  test.each(['0.0.0.0:8080', '[::]:8080', '192.0.2.1:80', '10.0.0.1:0', '[2001:db8::1]:80', '[::ffff:127.0.0.1]:80'])(
+    'is refused at %s, unless a proxy terminates TLS',
+    async (listen) => {
+      expect(await problems(`${LEAST}http:\n  listen: "${listen}"\n`)).toEqual([
+        'svidx.yaml:4: http.listen: expected a loopback address, or "plainHttpBehindProxy: true" where a proxy terminates TLS',
+      ]);
+      const refused = `${LEAST}http: { plainHttpBehindProxy: false, listen: "${listen}" }\n`;
+      expect(await problems(refused)).toHaveLength(1);
+      const allowed = await load(`${LEAST}http: { plainHttpBehindProxy: true, listen: "${listen}" }\n`);
+      expect(allowed.listen.port).toBe(Number(listen.split(':').at(-1)));
+    },
+  );
+});
+
+describe('a line is refused', () => {
+  const STS = 'expected an https URL without credentials, query and fragment';
+
+  test.each([
+    ['evil: 1', 'evil: unknown key'],
+    ['Issuer: x', 'Issuer: unknown key'],
+    ['__proto__: {}', '__proto__: unknown key'],
+    ['http: { port: 1 }', 'http.port: unknown key'],
+    ['spire: { socket: x }', 'spire.socket: unknown key'],
+    ['broker: { mode: 0666 }', 'broker.mode: unknown key'],
+    ['aws: { region: us-east-1 }', 'aws.region: unknown key'],
+    ['log: { format: text }', 'log.format: unknown key'],
+    ['issuer: https://example.com', 'issuer: this key is written twice'],
+    ['policies: ""', 'policies: Too small: expected string to have >=1 characters'],
+    ['policies: [a]', 'policies: expected string, received array'],
+    ['http:', 'http: expected object, received null'],
+    ['http: { listen: 8080 }', 'http.listen: expected string, received number'],
+    ['http: { listen: "example.org:80" }', 'http.listen: expected an IP address and a port, such as 127.0.0.1:8080'],
+    ['http: { plainHttpBehindProxy: "yes" }', 'http.plainHttpBehindProxy: expected boolean, received string'],
+    ['http: { plainHttpBehindProxy: yes }', 'http.plainHttpBehindProxy: expected boolean, received string'],
+    ['spire: { adminSocket: /run/a.sock }', 'spire.adminSocket: expected the address of a unix socket, unix:///path'],
+    ['spire: { timeout: 0s }', 'spire.timeout: expected a duration of 1s to 1m, such as 10s'],
+    ['spire: { timeout: 61s }', 'spire.timeout: expected a duration of 1s to 1m, such as 10s'],
+    ['spire: { timeout: 10 }', 'spire.timeout: expected string, received number'],
+    ['broker: { socket: broker.sock }', 'broker.socket: expected the absolute path of a socket'],
+    ['broker: { socket: /run/svidx/ }', 'broker.socket: expected the absolute path of a socket'],
+    ['broker: { socket: "unix:///run/b" }', 'broker.socket: expected the absolute path of a socket'],
+    ['broker: { socket: "/run/b\\n" }', 'broker.socket: expected the absolute path of a socket'],
+    ['broker: { cacheSize: 0 }', 'broker.cacheSize: Too small: expected number to be >=1'],
+    ['broker: { cacheSize: 1000001 }', 'broker.cacheSize: Too big: expected number to be <=1000000'],
+    ['broker: { cacheSize: 1.5 }', 'broker.cacheSize: expected int, received number'],
+    ['broker: { cacheSize: "10" }', 'broker.cacheSize: expected number, received string'],
+    ['broker: { cacheSize: .inf }', 'broker.cacheSize: expected number, received Infinity'],
+    ['aws: { stsEndpoint: sts.amazonaws.com }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: "http://sts.example.org" }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: "https://u:p@sts.example.org" }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: "https://:p@sts.example.org" }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: "https://sts.example.org?" }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: "https://sts.example.org#a" }', `aws.stsEndpoint: ${STS}`],
+    ['aws: { stsEndpoint: " https://sts.example.org" }', `aws.stsEndpoint: ${STS}`],
+    ["aws: { stsEndpoint: 'https:\\\\sts.example.org' }", `aws.stsEndpoint: ${STS}`],
+    ['log: { level: verbose }', 'log.level: Invalid option: expected one of'],
+    ['log: { level: INFO }', 'log.level: Invalid option: expected one of'],
+  ])('%s', async (line, problem) => {
+    const found = await problems(`${LEAST}${line}\n`);
+    expect(found).toHaveLength(1);
+    expect(found[0]?.startsWith(`svidx.yaml:3: ${problem}`), found[0]).toBe(true);
+  });
+
+  test.each([
+    ['trustDomain: Example.org', 'trustDomain: the trust domain name may hold'],
+    ['trustDomain: spiffe://example.org', 'trustDomain: the trust domain name may hold'],
+    ['trustDomain: ""', 'trustDomain: the trust domain name is empty'],
+    ['trustDomain: 1', 'trustDomain: expected string, received number'],
+    ['issuer: http://example.org', 'issuer: expected an https URL'],
+    ['issuer: https://example.org/', 'issuer: expected a URL without a trailing slash'],
+    ['issuer: [https://example.org]', 'issuer: expected string, received array'],
+  ])('%s', async (line, problem) => {
+    const [key = ''] = line.split(':');
+    const found = await problems(LEAST.replace(new RegExp(`^${key}.*`, 'm'), line));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`:${key === 'issuer' ? 2 : 1}: ${problem}`);
+  });
+});
+
+describe('a file is refused', () => {
+  test('with each of several problems named', async () => {
+    const text = 'trustDomain: A\nhttp: { listen: x }\nlog: { level: x }\nevil: 1\n';
+    expect((await problems(text)).map((line) => line.split(': ')[1])).toEqual(
+      expect.arrayContaining(['trustDomain', 'issuer', 'http.listen', 'log.level', 'evil']),
+    );
+  });
+
+  test('when it says nothing', async () => {
+    expect(await problems('')).toEqual(['svidx.yaml:1: the file is empty']);
+    expect(await problems('{}')).toHaveLength(2);
+  });
+
+  test('when it is not UTF-8', async () => {
+    expect(await problems(Buffer.from(`${LEAST}policies: p\xff\n`, 'latin1'))).toEqual([
+      'svidx.yaml: is not UTF-8 text',
+    ]);
+  });
+
+  test('when it is not there, or is a folder', async () => {
+    const folder = await tempFolder();
+    expect((await refusal(loadConfig(join(folder, 'none.yaml'), SOCKET))).message).toMatch(
+      /none\.yaml: cannot be read \(ENOENT\)$/,
+    );
+    expect(await refusal(loadConfig(folder, SOCKET))).toMatchObject({
+      code: 'config_invalid',
+      message: `${folder}: cannot be read (EISDIR)`,
+    });
+  });
+});

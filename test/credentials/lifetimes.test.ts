@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { credentialLifetime, svidLifetime } from '../../src/credentials/lifetimes.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const NOW = Date.parse('2026-11-22T12:00:00Z');
+
+/** From one millisecond to a month. */
+const life = fc.oneof(fc.integer({ min: 1, max: 20 * MINUTE }), fc.integer({ min: 1, max: 30 * 24 * HOUR }));
+const lifetimes = [
+  ['a JWT-SVID', svidLifetime],
+  ['a credential', credentialLifetime],
+] as const;
+
+describe.each(lifetimes)('%s', (_, lifetime) => {
+  test('is fresh for some time, then usable for some time, and given up before it expires', () => {
+    fc.assert(
+      fc.property(life, (ms) => {
+        const { freshUntil, usableUntil } = lifetime(NOW + ms, NOW);
+        expect(freshUntil).toBeGreaterThan(NOW);
+        expect(freshUntil).toBeLessThan(usableUntil);
+        expect(usableUntil).toBeLessThan(NOW + ms);
+      }),
+    );
+  });
+
+  test('that expires later serves longer', () => {
+    fc.assert(
+      fc.property(life, fc.integer({ min: 1, max: HOUR }), (ms, more) => {
+        const shorter = lifetime(NOW + ms, NOW);
+        const longer = lifetime(NOW + ms + more, NOW);
+        expect(longer.freshUntil).toBeGreaterThanOrEqual(shorter.freshUntil);
+        expect(longer.usableUntil).toBeGreaterThan(shorter.usableUntil);
+      }),
+    );
+  });
+
+  test('that has expired on arrival is never usable', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 30 * 24 * HOUR }), (ago) => {
+        expect(lifetime(NOW - ago, NOW).usableUntil).toBeLessThanOrEqual(NOW);
+      }),
+    );
+  });
+
+  test('is given up ten seconds before its end, or a tenth of its life where that is less', () => {
+    expect(lifetime(NOW + HOUR, NOW).usableUntil).toBe(NOW + HOUR - 10 * SECOND);
+    expect(lifetime(NOW + 100 * SECOND, NOW).usableUntil).toBe(NOW + 90 * SECOND);
+    expect(lifetime(NOW + 20 * SECOND, NOW).usableUntil).toBe(NOW + 18 * SECOND);
+  });
+});
+
+describe('how long a JWT-SVID is fresh', () => {
+  test.each([2 * SECOND, 5 * MINUTE, HOUR])('is half of the life it has left: %d ms', (ms) => {
+    expect(svidLifetime(NOW + ms, NOW).freshUntil).toBe(NOW + ms / 2);
+  });
+});
+
+describe('how long a credential is fresh', () => {
+  test.each([
+    ['15 minutes', 15 * MINUTE, 10 * MINUTE],
+    ['50 minutes', 50 * MINUTE, 45 * MINUTE],
+    ['one hour: all but a tenth', HOUR, 54 * MINUTE],
+    ['12 hours: all but a tenth', 12 * HOUR, 12 * 54 * MINUTE],
+    ['ten minutes: half', 10 * MINUTE, 5 * MINUTE],
+    ['one minute: half', MINUTE, 30 * SECOND],
+  ])('follows from a life of %s', (_, ms, fresh) => {
+    expect(credentialLifetime(NOW + ms, NOW).freshUntil).toBe(NOW + fresh);
+  });
+
+  // An SDK that is handed less than five minutes asks again on each request (AWS SDK for JavaScript, credential refresh).
+  test('a fresh one has at least the five minutes left that an AWS SDK wants, if it lives ten at all', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 10 * MINUTE, max: 30 * 24 * HOUR }), (ms) => {
+        expect(NOW + ms - credentialLifetime(NOW + ms, NOW).freshUntil).toBeGreaterThanOrEqual(5 * MINUTE);
+      }),
+    );
+  });
+});

@@ -1,0 +1,80 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Secret } from '../../src/base/secret.ts';
+import type { Credentials } from '../../src/credentials/credentials.ts';
+import { credentialFields, credentialFieldsSchema, credentialsFromFields } from '../../src/credentials/wire.ts';
+
+const FIELDS = {
+  kind: 'aws',
+  accessKeyId: 'ASIAEXAMPLE',
+  secretAccessKey: 'the-secret-key',
+  sessionToken: 'the-session-token',
+  expiration: '2026-11-22T12:15:00.000Z',
+  region: 'us-east-1',
+};
+
+function overTheWire(credentials: Credentials): Credentials {
+  return credentialsFromFields(credentialFieldsSchema.parse(JSON.parse(JSON.stringify(credentialFields(credentials)))));
+}
+
+describe('credentials that go over the wire and come back', () => {
+  test('are the same, whatever is in them', () => {
+    const text = fc.string({ unit: 'binary' });
+    // Up to the year 9999, to the millisecond.
+    const time = fc.integer({ min: 0, max: 253_402_300_799_999 });
+    fc.assert(
+      fc.property(text, text, text, text, time, (accessKeyId, secret, session, region, expiresAt) => {
+        const back = overTheWire({
+          kind: 'aws',
+          accessKeyId,
+          secretAccessKey: new Secret(secret),
+          sessionToken: new Secret(session),
+          expiresAt,
+          region,
+        });
+        expect([back.kind, back.accessKeyId, back.region, back.expiresAt]).toEqual([
+          'aws',
+          accessKeyId,
+          region,
+          expiresAt,
+        ]);
+        expect([back.secretAccessKey.reveal(), back.sessionToken.reveal()]).toEqual([secret, session]);
+      }),
+    );
+  });
+
+  test('are frozen, and print without their secrets', () => {
+    const credentials = credentialsFromFields(credentialFieldsSchema.parse(FIELDS));
+    expect(Object.isFrozen(credentials)).toBe(true);
+    for (const printed of [JSON.stringify(credentials), inspect(credentials), `${credentials.sessionToken}`]) {
+      expect(printed).toContain('[redacted]');
+      expect(printed).not.toMatch(/the-secret-key|the-session-token/);
+    }
+  });
+});
+
+describe('fields that arrive', () => {
+  test('may have further ones, which are dropped', () => {
+    expect(credentialFieldsSchema.parse({ ...FIELDS, more: 1 })).toEqual(FIELDS);
+  });
+
+  test.each([
+    ['another kind', { kind: 'gcp' }],
+    ['no kind', { kind: undefined }],
+    ['no access key', { accessKeyId: undefined }],
+    ['no secret key', { secretAccessKey: undefined }],
+    ['no session token', { sessionToken: undefined }],
+    ['no region', { region: undefined }],
+    ['no expiration', { expiration: undefined }],
+    ['a secret key that is null', { secretAccessKey: null }],
+    ['a session token that is a number', { sessionToken: 7 }],
+    ['an expiration in milliseconds', { expiration: 1_790_000_000_000 }],
+    ['an expiration that is no time', { expiration: 'soon' }],
+    ['an expiration that is no day', { expiration: '2026-02-30T00:00:00Z' }],
+    ['an expiration of no time zone', { expiration: '2026-11-22T12:15:00' }],
+    ['an expiration of another time zone', { expiration: '2026-11-22T12:15:00+02:00' }],
+  ])('are refused with %s', (_, changes) => {
+    expect(credentialFieldsSchema.safeParse({ ...FIELDS, ...changes }).success).toBe(false);
+  });
+});

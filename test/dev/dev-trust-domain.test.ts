@@ -1,0 +1,93 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { parseIssuer } from '../../src/config/issuer.ts';
+import { type DevTrustDomainOptions, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
+import { entriesForPolicies } from '../../src/dev/registration-entries.ts';
+import { compilePolicies } from '../../src/policy/policy-set.ts';
+import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
+import { createMemoryLog } from '../fakes/log.ts';
+import { refusal } from '../support/errors.ts';
+import { ask } from '../support/http.ts';
+import { POLICY } from '../support/local-sts.ts';
+import { createRawDelegate } from '../support/raw-delegate.ts';
+import { tempFolder } from '../support/temp.ts';
+import { startWorld } from '../support/world.ts';
+
+async function optionsFor(issuerUrl: string): Promise<DevTrustDomainOptions> {
+  const trustDomain = TrustDomain.parse('example.org');
+  const policies = compilePolicies([{ file: 'api.yaml', text: POLICY }], trustDomain);
+  const issuer = parseIssuer(issuerUrl);
+  if ('problem' in issuer) throw new Error(issuer.problem);
+  return {
+    clock: systemClock,
+    logger: createMemoryLog().logger,
+    folder: await tempFolder(),
+    trustDomain,
+    issuer,
+    keyType: 'ec-p256',
+    keyTtlMs: 3_600_000,
+    entries: entriesForPolicies(policies),
+    policies,
+  };
+}
+
+describe('the embedded trust domain', () => {
+  test('listens on loopback and in its own folder, and takes both away when it closes', async () => {
+    const options = await optionsFor('http://127.0.0.1:1');
+    const trust = await startDevTrustDomain(options);
+    expect(trust.stsUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(trust.spireSocket).toBe(join(options.folder, 'spire-admin.sock'));
+    const delegate = createRawDelegate(trust.spireSocket);
+    const selectors = [{ type: 'wasmcloud', value: 'component:api' }];
+    expect(await delegate.fetch({ audience: ['a'], selectors })).toHaveProperty('svids.0.token');
+    await trust.close();
+    await expect(stat(options.folder)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(ask(trust.stsUrl, { path: '/' })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect(await delegate.fetch({ audience: ['a'], selectors })).toHaveProperty('code');
+  });
+
+  test.each(['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080', 'https://127.0.0.2/path'])(
+    'works for the issuer %s',
+    async (url) => {
+      const trust = await startDevTrustDomain(await optionsFor(url));
+      onTestFinished(trust.close);
+      expect(trust.stsUrl).not.toBe('');
+    },
+  );
+
+  test.each([
+    'https://oidc.example.org',
+    'https://127.0.0.1.example.org',
+    'https://localhost.example.org',
+    'https://10.0.0.1',
+  ])('refuses the issuer %s, for whoever opens its socket has its signature', async (url) => {
+    const options = await optionsFor(url);
+    expect(await refusal(startDevTrustDomain(options))).toMatchObject({
+      code: 'usage_invalid',
+      message: 'the embedded trust domain is for development only: its issuer must be on loopback',
+    });
+  });
+
+  test('issues to the components of the policies and to nobody else', async () => {
+    const world = await startWorld();
+    const delegate = createRawDelegate(world.trust.spireSocket);
+    const idsFor = async (value: string): Promise<unknown> => {
+      const outcome = await delegate.fetch({ audience: ['a'], selectors: [{ type: 'wasmcloud', value }] });
+      return 'svids' in outcome ? outcome.svids.map(({ id }) => id.path) : outcome.details;
+    };
+    expect(await idsFor('component:api')).toEqual(['/team/api']);
+    expect(await idsFor('component:ledger')).toEqual(['/team/ledger']);
+    expect(await idsFor('component:nobody')).toBe('no identity issued');
+  });
+
+  test('a key that is rotated in by force is published before tokens of it reach anybody', async () => {
+    const world = await startWorld();
+    await world.trust.authority.rotate();
+    const svid = await world.service.broker.identity({ component: 'api' }, ['other.example.org']);
+    expect(JSON.parse(world.trust.authority.jwkSet()).keys.map(({ kid }: { kid: string }) => kid)).toContain(
+      svid.keyId,
+    );
+  });
+});

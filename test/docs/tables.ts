@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '../../src/base/errors.ts';
+import { REFUSAL_MS, TROUBLE_MS } from '../../src/broker/remembered-failures.ts';
+import { EXIT_CODE } from '../../src/commands/exit-codes.ts';
+import { CREDENTIALS_ERROR_CASE } from '../../src/component/imports/credentials.ts';
+import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
+import { configJsonSchema } from '../../src/config/document.ts';
+import { parseIssuer } from '../../src/config/issuer.ts';
+import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
+import { BROKER_PATHS } from '../../src/http/broker-app.ts';
+import { HTTP_STATUS } from '../../src/http/errors.ts';
+import { MAX_AGE_SECONDS } from '../../src/http/issuer-app.ts';
+import { policyJsonSchema } from '../../src/policy/document.ts';
+
+/** The README's tables, made from the code they describe. `npm run generate` writes them; a test compares. */
+export const README_TABLES: Readonly<Record<string, () => string>> = {
+  config: () => keyTable(configJsonSchema()),
+  policy: () => keyTable(policyJsonSchema()),
+  endpoints: endpointTable,
+  errors: errorTable,
+  caches: cacheTable,
+};
+
+/** The text between `<!-- table:NAME -->` and `<!-- /table -->` replaced by that table, for every one of them. */
+export function withTables(markdown: string): string {
+  return markdown.replace(/<!-- table:([a-z]+) -->\n[\s\S]*?<!-- \/table -->/g, (_, name: string) => {
+    const table = README_TABLES[name];
+    if (table === undefined) throw new Error(`the README wants a table "${name}" that nobody makes`);
+    return `<!-- table:${name} -->\n${table()}\n<!-- /table -->`;
+  });
+}
+
+interface SchemaNode {
+  readonly type?: string | undefined;
+  readonly description?: string | undefined;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, SchemaNode>> | undefined;
+  readonly required?: readonly string[] | undefined;
+  readonly additionalProperties?: SchemaNode | boolean | undefined;
+}
+
+const schemaNode: z.ZodType<SchemaNode> = z.object({
+  type: z.string().optional(),
+  description: z.string().optional(),
+  default: z.unknown().optional(),
+  get properties() {
+    return z.record(z.string(), schemaNode).optional();
+  },
+  required: z.array(z.string()).optional(),
+  get additionalProperties() {
+    return z.union([z.boolean(), schemaNode]).optional();
+  },
+});
+
+/** One row for each key that holds a value, in the order of the document. */
+function keyTable(schema: object): string {
+  return table(['key', 'default', 'meaning'], [...keyRows(schemaNode.parse(schema), '')]);
+}
+
+function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
+  for (const [name, child] of Object.entries(node.properties ?? {})) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    if (child.properties !== undefined) yield* keyRows(child, key);
+    else if (typeof child.additionalProperties === 'object') {
+      yield [`\`${key}\``, '-', child.description ?? ''];
+      yield* keyRows(child.additionalProperties, `${key}.<name>`);
+    } else {
+      const required = node.required?.includes(name) ?? false;
+      yield [
+        `\`${key}\``,
+        child.default === undefined ? (required ? 'required' : '-') : code(child.default),
+        child.description ?? '',
+      ];
+    }
+  }
+}
+
+function endpointTable(): string {
+  const issuer = parseIssuer('https://issuer');
+  if ('problem' in issuer) throw new Error(issuer.problem);
+  const caching = `for anybody; \`Cache-Control: public, max-age=${MAX_AGE_SECONDS}\`, \`ETag\`, CORS open`;
+  const brokerRows: Readonly<Record<keyof typeof BROKER_PATHS, readonly [string, string]>> = {
+    token: ['`{component, audience: [...], digest?}`', '`{spiffeId, audience, expiresAt, token}`'],
+    credentials: [
+      '`{component, grant, digest?}`',
+      '`{kind, accessKeyId, secretAccessKey, sessionToken, expiration, region}`',
+    ],
+  };
+  return table(
+    ['where', 'request', 'answer'],
+    [
+      ['issuer (TCP)', `\`GET <issuer path>${issuer.discoveryPath}\``, `the OpenID discovery document, ${caching}`],
+      [
+        'issuer (TCP)',
+        `\`GET <issuer path>${issuer.keysPath}\``,
+        "the trust domain's JWK Set, each key with `kid`, `use`, `alg`; likewise",
+      ],
+      ...Object.entries(BROKER_PATHS).map(([name, path]) => {
+        const [request, answer] = brokerRows[name as keyof typeof BROKER_PATHS];
+        return ['private socket', `\`POST ${path}\` ${request}`, answer];
+      }),
+    ],
+  );
+}
+
+function errorTable(): string {
+  return table(
+    ['code', 'meaning', 'HTTP', 'exit', '`wasmcloud:identity`', '`svidx:credentials`'],
+    Object.entries(ERROR_CODES).map(([name, meaning]) => {
+      const errorCode = name as ErrorCode;
+      return [
+        `\`${name}\``,
+        meaning,
+        String(HTTP_STATUS[errorCode]),
+        String(EXIT_CODE[errorCode]),
+        `\`${IDENTITY_ERROR_CASE[errorCode]}\``,
+        `\`${CREDENTIALS_ERROR_CASE[errorCode]}\``,
+      ];
+    }),
+  );
+}
+
+function cacheTable(): string {
+  const lastMoments = `its end less ${LAST_MOMENTS_MS / 1000} s (or a tenth of its life, if shorter)`;
+  const failures = `refusals ${REFUSAL_MS / 1000} s, passing trouble ${TROUBLE_MS / 1000} s`;
+  return table(
+    ['cache', 'key', 'fresh until', 'served until', 'failures remembered'],
+    [
+      [
+        'JWT-SVIDs',
+        'SPIFFE ID + selectors + sorted audiences',
+        'half of the life it had left on arrival',
+        lastMoments,
+        failures,
+      ],
+      [
+        'credentials',
+        'component + grant name + what the grant and the identity are made of',
+        `its end less the larger of ${SDK_REFRESH_WINDOW_MS / 60_000} min and a tenth of its life, or half of its life if that is longer`,
+        lastMoments,
+        failures,
+      ],
+      ['bundles', 'trust domain', 'pushed by the stream', 'replaced by a good one', '-'],
+    ],
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function code(value: unknown): string {
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}

@@ -1,0 +1,30 @@
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { type Issuer, parseIssuer } from '../../src/config/issuer.ts';
+import { createIssuerApp } from '../../src/http/issuer-app.ts';
+import { listenOnTcp } from '../../src/http/listener.ts';
+import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
+import { createFakeBundleSource, type FakeBundleSource } from '../fakes/bundle-source.ts';
+import { ask, type HttpAnswer, type HttpQuestion } from './http.ts';
+
+export interface RunningIssuer {
+  readonly issuer: Issuer;
+  readonly bundles: FakeBundleSource;
+  /** Where it listens, whatever the issuer is called. */
+  readonly server: string;
+  ask(question: HttpQuestion): Promise<HttpAnswer>;
+}
+
+/**
+ * The issuer of `example.org` on a real listener.
+ * @param url the issuer; where it listens if left out, so that the documents lead to each other
+ */
+export async function startIssuer(options: { keys?: readonly object[]; url?: string } = {}): Promise<RunningIssuer> {
+  const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock);
+  onTestFinished(listener.close);
+  const issuer = parseIssuer(options.url ?? listener.url);
+  if ('problem' in issuer) throw new Error(issuer.problem);
+  const bundles = createFakeBundleSource(options.keys);
+  listener.handle(createIssuerApp({ issuer, trustDomain: TrustDomain.parse('example.org'), bundles }));
+  return { issuer, bundles, server: listener.url, ask: (question) => ask(listener.url, question) };
+}

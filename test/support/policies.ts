@@ -1,0 +1,31 @@
+import { compilePolicies, type PolicySet } from '../../src/policy/policy-set.ts';
+import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
+
+export const EXAMPLE_ORG = TrustDomain.parse('example.org');
+
+/** A policy that uses every key, one a line, so that a test can change a line and know its number. */
+export const FULL_POLICY = `component: api
+spiffeId: spiffe://example.org/team/api
+selectors: [wasmcloud:component:api]
+audiences: [sts.amazonaws.com]
+digest: sha256:${'0123456789abcdef'.repeat(4)}
+grants:
+  models:
+    aws:
+      roleArn: arn:aws:iam::111122223333:role/models
+      region: us-east-1
+      duration: 15m
+    audience: exchange.example.org
+`;
+
+/** `FULL_POLICY` with one part replaced, which must be there. */
+export function changedPolicy(from: string, to: string): string {
+  if (!FULL_POLICY.includes(from)) throw new Error(`not in the policy: ${from}`);
+  return FULL_POLICY.replace(from, () => to);
+}
+
+/** Compiles texts as the files `a.yaml`, `b.yaml`..., for the trust domain `example.org`. */
+export function compile(...texts: string[]): PolicySet {
+  const files = texts.map((text, index) => ({ file: `${String.fromCharCode(97 + index)}.yaml`, text }));
+  return compilePolicies(files, EXAMPLE_ORG);
+}
