@@ -16,7 +16,7 @@ export async function connectUpstream() {
   const clock = systemClock;
   const policies = await loadPolicyFolder(upstream.ready['policies'] ?? '', TrustDomain.parse('example.org'));
   const policy = policies.get('c0');
-  const grant = policy?.grants[0]?.[1];
+  const grant = policy?.grants[0]?.grant;
   if (policy === undefined || grant === undefined) throw new Error('the benchmark has no policy');
   const api = createDelegatedIdentityApi(upstream.ready['spire'] ?? '');
   const svids: JwtSvidSource = createDelegatedJwtSvidSource({ api, clock, timeoutMs: 10_000 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { generateKeyPair, SignJWT } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
@@ -29,6 +30,7 @@ const components = tokens.map((_, index) => ({
   component: `c${index}`,
   spiffeId: SpiffeId.parse(`spiffe://example.org/bench/c${index}`),
   selectors: [{ type: 'wasmcloud', value: `component:c${index}` }],
+  identityFingerprint: createHash('sha256').update(`c${index}`).digest('base64url'),
   digest: undefined,
   audiences: ['a'],
   grants: [],
@@ -46,7 +48,7 @@ function createFilled(): Broker {
     exchanger: { exchange: () => Promise.reject(new Error('not measured')) },
     clock: systemClock,
     random: Math.random,
-    logger: createLogger({ level: 'silent', destination: { write: () => {} } }),
+    logger: createLogger({ level: 'info', destination: { write: () => {} } }),
     cacheSize: MANY,
   });
 }

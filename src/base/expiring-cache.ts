@@ -41,6 +41,8 @@ export interface ExpiringCache<V> {
    * @throws what `load` throws; never while a usable value is in hand
    */
   get(key: string, load: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V>;
+  /** Makes the next use of this value start a refresh behind it, however fresh it is. The value itself stays in use. */
+  renew(key: string): void;
 }
 
 interface Entry<V> {
@@ -75,7 +77,7 @@ const MIN_REFRESH_INTERVAL_MS = 1_000;
  */
 export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): ExpiringCache<V> {
   const { clock, random } = options;
-  // A Map iterates in insertion order: entries are re-inserted on use, so the first is the one unused for longest.
+  // A Map iterates in insertion order, and entries are re-inserted on use: the first is the one unused for longest.
   const entries = new Map<string, Entry<V>>();
   const failures = new Map<string, Failure>();
   const flights = createSingleFlight<V>({
@@ -173,6 +175,11 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
       const failure = failures.get(key);
       if (failure !== undefined && now < failure.until) throw failure.error;
       return load(key, loader, signal);
+    },
+
+    renew(key) {
+      const entry = entries.get(key);
+      if (entry !== undefined) entry.refreshAt = clock.now();
     },
   };
 }

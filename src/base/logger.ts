@@ -37,10 +37,12 @@ export function createLogger(options: { level: LogLevel; destination: Destinatio
 
 /** The field `error` may hold anything that was thrown; others are described where they are errors. */
 function describeErrors(fields: Record<string, unknown>): Record<string, unknown> {
-  const described = Object.entries(fields).map(([name, value]) =>
-    value instanceof Error || (name === 'error' && value !== undefined) ? [name, describeError(value)] : [name, value],
-  );
-  return Object.fromEntries(described);
+  const thrown = Object.keys(fields).filter((name) => fields[name] instanceof Error || name === 'error');
+  if (thrown.length === 0) return fields;
+  const described = thrown
+    .filter((name) => fields[name] !== undefined)
+    .map((name) => [name, describeError(fields[name])]);
+  return { ...fields, ...Object.fromEntries(described) };
 }
 
 /** An error as the fields a log line may hold. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createExpiringCache, type ExpiringCache } from '../base/expiring-cache.ts';
@@ -74,12 +73,16 @@ export function createBroker(options: BrokerOptions): Broker {
     credentials(caller, grant) {
       return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
         const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
-        const key = keyOf(policy.component, grant, policy.spiffeId, policy.selectors, granted);
-        return credentialCache.get(key, (flight) =>
-          audit.record('credentials.exchange', { ...fields, target: granted.roleArn }, async (exchange) => {
-            const svid = await identityOf(policy, [granted.audience], flight);
+        return credentialCache.get(granted.fingerprint, (flight) =>
+          audit.record('credentials.exchange', { ...fields, target: granted.grant.roleArn }, async (exchange) => {
+            const audience: Audience = [granted.grant.audience];
+            const svid = await identityOf(policy, audience, flight);
             exchange.tokenSha256 = svid.sha256;
-            return exchanger.exchange(svid, granted, flight);
+            return exchanger.exchange(svid, granted.grant, flight).catch((error: unknown) => {
+              // Its key may have been withdrawn: the next attempt should have a newer one, if SPIRE has.
+              if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
+              throw error;
+            });
           }),
         );
       });
@@ -88,10 +91,9 @@ export function createBroker(options: BrokerOptions): Broker {
 
   /** The component's own JWT-SVID: held ones are shared by all who may have the very same identity and audience. */
   function identityOf(policy: ComponentPolicy, audience: Audience, signal?: AbortSignal): Promise<JwtSvid> {
-    const { component, spiffeId, selectors } = policy;
-    // The selectors are part of the key: another component may claim the same SPIFFE ID, but only SPIRE can say so.
+    const { component, spiffeId } = policy;
     return svidCache.get(
-      keyOf(spiffeId, selectors, [...new Set(audience)].toSorted()),
+      svidKey(policy, audience),
       (flight) =>
         audit.record('identity.mint', { component, spiffeId: spiffeId.toString(), audience }, async (fields) => {
           const svid = await svids.fetchJwtSvid(policy, audience, flight);
@@ -110,9 +112,13 @@ function permitted<T>(decision: Decision<T>, caller: Caller, fields: AuditFields
   throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(caller.component)}: ${decision.reason}`));
 }
 
-/** A cache key that two different lists of parts never share, whatever the parts hold. */
-function keyOf(...parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+/** The same for the same identity and the same set of audiences. */
+function svidKey({ identityFingerprint }: ComponentPolicy, audience: Audience): string {
+  return identityFingerprint + JSON.stringify([...new Set(audience)].toSorted());
+}
+
+function isRejectedToken(error: unknown): boolean {
+  return error instanceof SvidxError && error.code === 'exchange_token_rejected';
 }
 
 function createCache<V>(

@@ -152,7 +152,7 @@ function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policie
       ? []
       : [
           ...first.audiences.slice(0, 1).map((name) => `svidx token --component ${first.component} --audience ${name}`),
-          ...first.grants.slice(0, 1).map(([name]) => `svidx credentials ${name} --component ${first.component}`),
+          ...first.grants.slice(0, 1).map(({ name }) => `svidx credentials ${name} --component ${first.component}`),
         ];
   return [
     'svidx dev is running. DEVELOPMENT ONLY: its keys are made and kept in this process.',

@@ -34,7 +34,7 @@ export async function run(terminal: Terminal, file: string, options: RunOptions)
   });
   try {
     const component = await host.load(options.component, bytes);
-    const result = await component.call(camelCase(options.call), args);
+    const result = await component.call(options.call, args);
     if (options.json) terminal.print(toJson(result));
     if ('err' in result) {
       throw new SvidxError('component_failed', `${options.call} returned an error: ${toJson(result.err)}`);
@@ -55,9 +55,4 @@ function toJson(value: unknown): string {
     if (typeof item === 'bigint') return Number.isSafeInteger(Number(item)) ? Number(item) : String(item);
     return ArrayBuffer.isView(item) ? Object.values(item) : item;
   });
-}
-
-/** Functions are named on the command line as in WIT. */
-function camelCase(name: string): string {
-  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,5 +1,5 @@
 import { SvidxError } from '../base/errors.ts';
-import { tokenFields } from '../http/broker-app.ts';
+import { tokenFields } from '../http/broker-wire.ts';
 import { parseAudience } from '../spiffe/audience.ts';
 import { brokerAt } from './socket-client.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { SvidxError } from '../base/errors.ts';
+import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { readNamedFile } from '../config/read-file.ts';
 import { parseAudience } from '../spiffe/audience.ts';
@@ -37,14 +37,15 @@ export async function verify(terminal: Terminal, text: string, options: VerifyOp
 }
 
 async function readBundles(file: string): Promise<JwtBundleSet> {
+  const invalid = (problem: string): SvidxError => new SvidxError('usage_invalid', `--bundles: ${file}: ${problem}`);
   const document = parseJson(await readNamedFile(file, 'usage_invalid', `--bundles: ${file}`));
-  if (!isJsonObject(document)) {
-    throw new SvidxError(
-      'usage_invalid',
-      `--bundles: ${file}: expected a JSON object from trust domain name to JWK Set`,
+  if (!isJsonObject(document)) throw invalid('expected a JSON object from trust domain name to JWK Set');
+  try {
+    const bundles = Object.entries(document).map(([name, jwkSet]) =>
+      JwtBundle.parse(TrustDomain.parse(name), JSON.stringify(jwkSet)),
     );
+    return jwtBundleSet(bundles);
+  } catch (error) {
+    throw invalid(toSvidxError(error).message);
   }
-  return jwtBundleSet(
-    Object.entries(document).map(([name, jwkSet]) => JwtBundle.parse(TrustDomain.parse(name), JSON.stringify(jwkSet))),
-  );
 }

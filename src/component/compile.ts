@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
+import { javaScriptName, withoutVersion } from './names.ts';
 
 /** A component made ready to be instantiated any number of times. */
 export interface CompiledComponent {
@@ -10,7 +11,7 @@ export interface CompiledComponent {
   readonly source: string;
   /** The core modules it instantiates, by file name. */
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
-  /** The names of the functions it exports, in JavaScript's spelling. */
+  /** The names of the functions it exports, as in WIT. */
   readonly functions: readonly string[];
 }
 
@@ -62,6 +63,7 @@ export async function compileComponent(bytes: Uint8Array, options: CompileOption
   const unexpected = imports.filter((name) => !given.has(name));
   if (unexpected.length > 0) throw importDenied(unexpected);
 
+  const exported = new Set(exports.filter(([, kind]) => kind === 'function').map(([name]) => name));
   const modules = new Map<string, WebAssembly.Module>();
   for (const [name, content] of Object.entries(files)) {
     if (name.endsWith('.wasm')) modules.set(name, await readable(WebAssembly.compile(Buffer.from(content))));
@@ -70,13 +72,8 @@ export async function compileComponent(bytes: Uint8Array, options: CompileOption
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
     source: Buffer.from(files['component.js'] ?? '').toString('utf8'),
     modules,
-    functions: exports.filter(([, kind]) => kind === 'function').map(([name]) => name),
+    functions: worldFunctions(wit).filter((name) => exported.has(javaScriptName(name))),
   };
-}
-
-/** `wasmcloud:identity/store@0.0.1` without its version. */
-export function withoutVersion(name: string): string {
-  return name.replace(/@[^@]*$/, '');
 }
 
 function checkPreamble(bytes: Uint8Array): void {

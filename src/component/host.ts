@@ -2,13 +2,14 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Caller } from '../policy/evaluate.ts';
-import { type CompiledComponent, type CompileOptions, withoutVersion } from './compile.ts';
+import type { CompiledComponent, CompileOptions } from './compile.ts';
 import { compileInThread } from './compile-thread.ts';
 import type { HostImport, ImportOutcome } from './host-import.ts';
 import { credentialsImport } from './imports/credentials.ts';
 import { identityImport } from './imports/identity.ts';
 import { EMPTY_WASI } from './imports/wasi-empty.ts';
 import type { FinishedCall } from './messages.ts';
+import { withoutVersion } from './names.ts';
 import { type ComponentThread, type ImportRequest, startComponentThread } from './thread.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
@@ -31,7 +32,7 @@ export type ComponentResult = { readonly ok: unknown } | { readonly err: unknown
 export interface LoadedComponent {
   /** `sha256:` and the SHA-256 of its bytes. */
   readonly digest: string;
-  /** The functions that can be called, in JavaScript's spelling (`list-keys` is `listKeys`). */
+  /** The functions that can be called, as WIT names them. */
   readonly functions: readonly string[];
   /**
    * Calls an exported function in a fresh instance, in a thread of this component.
@@ -52,8 +53,14 @@ export interface ComponentHost {
   close(): Promise<void>;
 }
 
-/** A host for WebAssembly components: each in threads of its own, each call in a fresh instance. */
+/**
+ * A host for WebAssembly components: each in threads of its own, each call in a fresh instance.
+ * @throws SvidxError `usage_invalid` where WebAssembly cannot wait for JavaScript promises
+ */
 export function createComponentHost(options: ComponentHostOptions): ComponentHost {
+  if (WebAssembly.Suspending === undefined) {
+    throw new SvidxError('usage_invalid', 'running components needs JavaScript Promise Integration: Node 26 or newer');
+  }
   const pools: ThreadPool[] = [];
   const closing = new AbortController();
   const given: CompileOptions = {

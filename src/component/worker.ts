@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ImportOutcome } from './host-import.ts';
 import { EMPTY_WASI, type ImportObject } from './imports/wasi-empty.ts';
 import type { CallOutcome, FromWorker, ToWorker, WorkerData } from './messages.ts';
+import { javaScriptName } from './names.ts';
 
 /**
  * The thread a component runs in: one call at a time, a fresh instance for each. It holds nothing but the component; what
@@ -46,7 +47,7 @@ async function call(name: string, args: readonly unknown[]): Promise<CallOutcome
     const exports = await instantiate(coreModule, importObject(), (module, imports) =>
       WebAssembly.instantiate(module, imports),
     );
-    const fn = exports[name];
+    const fn = exports[javaScriptName(name)];
     if (!isFunction(fn)) return { type: 'trap', message: `no function ${name}` };
     if (fn.length !== args.length) return { type: 'arguments', expected: fn.length };
     return { type: 'value', value: await fn(...args) };
@@ -62,7 +63,7 @@ async function call(name: string, args: readonly unknown[]): Promise<CallOutcome
 function importObject(): ImportObject {
   const remote = data.remote.map(({ interface: name, functions }) => [
     name,
-    Object.fromEntries(functions.map((fn) => [camelCase(fn), (...args: unknown[]) => ask(name, fn, args)])),
+    Object.fromEntries(functions.map((fn) => [javaScriptName(fn), (...args: unknown[]) => ask(name, fn, args)])),
   ]);
   return { ...EMPTY_WASI, ...Object.fromEntries(remote) };
 }
@@ -92,9 +93,4 @@ function send(message: FromWorker): void {
 
 function isFunction(value: unknown): value is ExportedFunction {
   return typeof value === 'function';
-}
-
-/** WIT's `list-keys` is `listKeys` in jco's JavaScript. */
-function camelCase(name: string): string {
-  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

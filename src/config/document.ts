@@ -76,7 +76,7 @@ export const configDocument = z.strictObject({
         .describe(
           "The SPIRE agent's admin socket, `unix:///path`. Else the environment's `SPIRE_ADMIN_ENDPOINT_SOCKET`.",
         ),
-      timeout: durationSchema({ min: 1, max: 60 }, '10s').describe('How long the agent may take to answer.'),
+      timeout: durationSchema({ min: 1, max: 20 }, '10s').describe('How long the agent may take to answer: 1s to 20s.'),
     })
     .prefault({}),
   broker: z

@@ -87,5 +87,5 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
 }
 
 function audiencesOf(policies: PolicySet): string[] {
-  return [...new Set(policies.components.flatMap(({ grants }) => grants.map(([, grant]) => grant.audience)))];
+  return [...new Set(policies.components.flatMap(({ grants }) => grants.map(({ grant }) => grant.audience)))];
 }

@@ -24,9 +24,12 @@ export interface AwsExchangerOptions {
   readonly endpoint?: string | undefined;
 }
 
-/** STS waits up to about 5 s itself for the issuer's keys, so one attempt gets a little more. Milliseconds. */
+/**
+ * STS waits up to about 5 s itself for the issuer's keys, so one attempt gets a little more. Three of them, with their
+ * waits, fit into the half minute that the broker gives a load. Milliseconds.
+ */
 const CONNECT_TIMEOUT_MS = 2_000;
-const REQUEST_TIMEOUT_MS = 8_000;
+const REQUEST_TIMEOUT_MS = 6_000;
 
 /** An answer of STS has some thousand bytes: a session token of at most 4,096 characters, and XML around it. */
 const MAX_RESPONSE_BYTES = 256 * 1024;

@@ -1,5 +1,4 @@
-import type { RequestListener } from 'node:http';
-import express, { type NextFunction, type Request, type Response } from 'express';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { z } from 'zod';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
@@ -8,12 +7,9 @@ import type { Broker } from '../broker/broker.ts';
 import { credentialFields } from '../credentials/wire.ts';
 import { digestText } from '../policy/document.ts';
 import { parseAudience } from '../spiffe/audience.ts';
-import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+import { BROKER_PATHS, tokenFields } from './broker-wire.ts';
 import { sendError, sendJson } from './errors.ts';
 import { readBody } from './read-body.ts';
-
-/** The paths of the private socket's interface. */
-export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
 
 /** Far above any request; a larger one is refused unread. */
 const MAX_BODY_BYTES = 16 * 1024;
@@ -26,24 +22,6 @@ const caller = { component: name, digest: digestText.optional() };
 const tokenRequest = z.strictObject({ ...caller, audience: z.array(name).min(1).max(100) });
 const credentialsRequest = z.strictObject({ ...caller, grant: name });
 
-/** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
-export interface TokenFields {
-  readonly spiffeId: string;
-  readonly audience: readonly string[];
-  /** ISO 8601 in UTC. */
-  readonly expiresAt: string;
-  readonly token: string;
-}
-
-export function tokenFields(svid: JwtSvid): TokenFields {
-  return {
-    spiffeId: svid.spiffeId.toString(),
-    audience: svid.audience,
-    expiresAt: new Date(svid.expiresAt).toISOString(),
-    token: svid.token.reveal(),
-  };
-}
-
 /**
  * The interface of the private socket, for hosts and tools on this machine: two POST requests with JSON bodies.
  *
@@ -53,46 +31,45 @@ export function tokenFields(svid: JwtSvid): TokenFields {
  * A host that runs the component's bytes itself adds their `digest`, which the policy may pin.
  */
 export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Logger }): RequestListener {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.enable('case sensitive routing');
-  app.enable('strict routing');
+  const routes = new Map<string, (request: IncomingMessage) => Promise<object>>([
+    [
+      BROKER_PATHS.token,
+      async (request) => {
+        const { component, digest, audience } = parse(tokenRequest, await readJson(request));
+        const wanted = parseAudience(audience);
+        if (wanted === undefined) throw new SvidxError('request_invalid', 'audience: expected at least one');
+        return tokenFields(await broker.identity({ component, digest }, wanted));
+      },
+    ],
+    [
+      BROKER_PATHS.credentials,
+      async (request) => {
+        const { component, digest, grant } = parse(credentialsRequest, await readJson(request));
+        return credentialFields(await broker.credentials({ component, digest }, grant));
+      },
+    ],
+  ]);
 
-  app.post(BROKER_PATHS.token, async (request, response) => {
-    const { component, digest, audience } = await parse(tokenRequest, request);
-    const wanted = parseAudience(audience);
-    if (wanted === undefined) throw new SvidxError('request_invalid', 'audience: expected at least one');
-    sendJson(response, 200, tokenFields(await broker.identity({ component, digest }, wanted)));
-  });
-
-  app.post(BROKER_PATHS.credentials, async (request, response) => {
-    const { component, digest, grant } = await parse(credentialsRequest, request);
-    sendJson(response, 200, credentialFields(await broker.credentials({ component, digest }, grant)));
-  });
-
-  app.all(Object.values(BROKER_PATHS), (_request, response) => {
-    response.setHeader('Allow', 'POST');
-    throw new SvidxError('method_not_allowed', 'this path answers POST');
-  });
-
-  app.use(() => {
-    throw new SvidxError('not_found', 'there is nothing at this path');
-  });
-
-  // Express knows an error handler by its four parameters.
-  app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction) => {
-    const error = toSvidxError(thrown);
-    if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
-    if (response.headersSent) response.destroy();
-    else sendError(response, error);
-  });
-  return app;
+  return async (request, response) => {
+    try {
+      const route = routes.get(request.url?.split('?', 1)[0] ?? '');
+      if (route === undefined) throw new SvidxError('not_found', 'there is nothing at this path');
+      if (request.method !== 'POST') {
+        response.setHeader('Allow', 'POST');
+        throw new SvidxError('method_not_allowed', 'this path answers POST');
+      }
+      sendJson(response, 200, await route(request));
+    } catch (thrown) {
+      const error = toSvidxError(thrown);
+      if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
+      if (response.headersSent) response.destroy();
+      else sendError(response, error);
+    }
+  };
 }
 
-async function parse<S extends z.ZodType>(schema: S, request: Request): Promise<z.output<S>> {
-  if (!request.is('application/json')) throw new SvidxError('request_invalid', 'expected a body of application/json');
-  const result = schema.safeParse(await readJson(request));
+function parse<S extends z.ZodType>(schema: S, json: unknown): z.output<S> {
+  const result = schema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const key = issue?.path.join('.') || 'body';
@@ -100,7 +77,10 @@ async function parse<S extends z.ZodType>(schema: S, request: Request): Promise<
 }
 
 /** The body as JSON: in UTF-8 to the letter (RFC 8259 section 8.1), so that no two names are read as one. */
-async function readJson(request: Request): Promise<unknown> {
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
+    throw new SvidxError('request_invalid', 'expected a body of application/json');
+  }
   const body = await readBody(request, MAX_BODY_BYTES).catch((cause: unknown) => {
     throw new SvidxError('request_invalid', 'the body did not arrive', { cause });
   });

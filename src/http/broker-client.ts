@@ -5,7 +5,7 @@ import { parseJson } from '../base/json.ts';
 import type { Broker } from '../broker/broker.ts';
 import { credentialFieldsSchema, credentialsFromFields } from '../credentials/wire.ts';
 import { type JwtSvid, parseJwtSvidUnverified } from '../spiffe/jwt-svid.ts';
-import { BROKER_PATHS, type TokenFields } from './broker-app.ts';
+import { BROKER_PATHS, type TokenFields } from './broker-wire.ts';
 import type { ErrorBody } from './errors.ts';
 import { readBody } from './read-body.ts';
 

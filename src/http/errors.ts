@@ -59,12 +59,12 @@ export function sendError(response: ServerResponse, error: SvidxError): void {
 
 /** An answer that nobody may keep. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const bytes = Buffer.from(JSON.stringify(body));
+  const json = JSON.stringify(body);
   response.writeHead(status, {
     'Content-Type': 'application/json',
-    'Content-Length': bytes.length,
+    'Content-Length': Buffer.byteLength(json),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   });
-  response.end(bytes);
+  response.end(json);
 }

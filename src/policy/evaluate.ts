@@ -1,6 +1,5 @@
-import type { Grant } from '../credentials/grant.ts';
 import type { Audience } from '../spiffe/audience.ts';
-import type { ComponentPolicy, PolicySet } from './policy-set.ts';
+import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
 export interface Caller {
@@ -25,10 +24,10 @@ export function evaluateAudience(set: PolicySet, caller: Caller, audience: Audie
 }
 
 /** May this component have the credentials of this name? */
-export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Decision<Grant> {
+export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Decision<NamedGrant> {
   return evaluate(set, caller, (policy) => {
-    const entry = policy.grants.find(([granted]) => granted === name);
-    return entry === undefined ? { reason: `it has no grant ${JSON.stringify(name)}` } : { granted: entry[1] };
+    const granted = policy.grants.find((grant) => grant.name === name);
+    return granted === undefined ? { reason: `it has no grant ${JSON.stringify(name)}` } : { granted };
   });
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { Grant } from '../credentials/grant.ts';
@@ -12,14 +13,27 @@ export interface PolicyFile {
   readonly text: string;
 }
 
+/** A credential that one component may have, under the name it asks for. */
+export interface NamedGrant {
+  readonly name: string;
+  readonly grant: Grant;
+  /** The same for the same grant of the same component with the same identity, and different for anything else. */
+  readonly fingerprint: string;
+}
+
 /** What one component may have. */
 export interface ComponentPolicy {
   readonly component: string;
   readonly spiffeId: SpiffeId;
   readonly selectors: readonly Selector[];
+  /**
+   * The same for the same SPIFFE ID proved by the same selectors, and different for anything else: two components may
+   * claim one SPIFFE ID, but only SPIRE can say which of them has it.
+   */
+  readonly identityFingerprint: string;
   readonly digest: string | undefined;
   readonly audiences: readonly string[];
-  readonly grants: readonly (readonly [name: string, grant: Grant])[];
+  readonly grants: readonly NamedGrant[];
 }
 
 /** All policies, compiled as a whole; never changed, only replaced. */
@@ -72,13 +86,23 @@ function parseFile({ file, text }: PolicyFile, problems: string[]): YamlDocument
   }
 }
 
-function compileDocument(document: PolicyDocument): ComponentPolicy {
+function compileDocument({ component, spiffeId, selectors, ...document }: PolicyDocument): ComponentPolicy {
+  const identityFingerprint = fingerprint(spiffeId, selectors);
+  const grants = Object.entries(document.grants ?? {}).map(([name, grant]) =>
+    Object.freeze({ name, grant, fingerprint: fingerprint(identityFingerprint, component, name, grant) }),
+  );
   return Object.freeze({
-    component: document.component,
-    spiffeId: document.spiffeId,
-    selectors: Object.freeze(document.selectors.map((selector) => Object.freeze(selector))),
+    component,
+    spiffeId,
+    selectors: Object.freeze(selectors.map((selector) => Object.freeze(selector))),
+    identityFingerprint,
     digest: document.digest,
     audiences: Object.freeze(document.audiences ?? []),
-    grants: Object.freeze(Object.entries(document.grants ?? {}).map((entry) => Object.freeze(entry))),
+    grants: Object.freeze(grants),
   });
+}
+
+/** SHA-256 of a list of parts: as JSON, so that no two lists read the same, whatever the parts hold. */
+function fingerprint(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }

@@ -135,15 +135,18 @@ describe('a file of bundles is refused', () => {
     svidx(['verify', await mint(org), '--audience', 'me', '--bundles', file]);
 
   test.each([
-    ['no JSON', '{"example.org": ', 2, 'usage_invalid'],
-    ['a list', '[]', 2, 'usage_invalid'],
-    ['a text', '"example.org"', 2, 'usage_invalid'],
-    ['a bundle that is no key set', '{"example.org": []}', 1, 'bundle_invalid'],
-    ['a bundle that is null', '{"example.org": null}', 1, 'bundle_invalid'],
-    ['a trust domain in upper case', '{"Example.org": {"keys": []}}', 1, 'trust_domain_invalid'],
-    ['a trust domain written as an ID', '{"spiffe://example.org": {"keys": []}}', 1, 'trust_domain_invalid'],
-  ])('when it holds %s', async (_, content, exitCode, code) => {
-    expect(refusalOf(await verifyWith(await bundleFile(content)))).toEqual([exitCode, '', code]);
+    ['no JSON', '{"example.org": ', 'expected a JSON object from trust domain name to JWK Set'],
+    ['a list', '[]', 'expected a JSON object from trust domain name to JWK Set'],
+    ['a text', '"example.org"', 'expected a JSON object from trust domain name to JWK Set'],
+    ['a bundle that is no key set', '{"example.org": []}', 'the bundle of example.org must be a JSON object'],
+    ['a bundle that is null', '{"example.org": null}', 'the bundle of example.org must be a JSON object'],
+    ['a trust domain in upper case', '{"Example.org": {"keys": []}}', 'the trust domain name may hold a-z'],
+    ['a trust domain written as an ID', '{"spiffe://example.org": {"keys": []}}', 'the trust domain name may hold a-z'],
+  ])('when it holds %s, naming it', async (_, content, problem) => {
+    const file = await bundleFile(content);
+    const refused = await verifyWith(file);
+    expect(refusalOf(refused)).toEqual([2, '', 'usage_invalid']);
+    expect(refused.stderr).toContain(`--bundles: ${file}: ${problem}`);
   });
 
   test('when it is not there', async () => {

@@ -34,7 +34,7 @@ describe('a component', () => {
   test('is compiled, with the digest of its bytes and the functions it exports', async () => {
     const compiled = await compile(good);
     expect(compiled.digest).toBe(`sha256:${createHash('sha256').update(good).digest('hex')}`);
-    expect(compiled.functions.toSorted()).toEqual(['add', 'countInGlobal', 'countInMemory', 'double', 'nothing']);
+    expect(compiled.functions.toSorted()).toEqual(['add', 'count-in-global', 'count-in-memory', 'double', 'nothing']);
     expect(compiled.modules.size).toBeGreaterThan(0);
     expect([...compiled.modules.values()].every((module) => module instanceof WebAssembly.Module)).toBe(true);
   });
@@ -56,7 +56,7 @@ describe('a component', () => {
 
   test('made of TypeScript by jco may too', async () => {
     const compiled = await compile(await readFile(inject('apiGatewayWasm')));
-    expect(compiled.functions).toEqual(expect.arrayContaining(['claims', 'credentialsFor']));
+    expect(compiled.functions).toEqual(expect.arrayContaining(['claims', 'credentials-for']));
   });
 
   test('without any function is one', async () => {

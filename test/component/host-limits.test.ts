@@ -46,13 +46,13 @@ describe('a component that traps', () => {
   test('is told apart from one that refuses, and can be called again', async () => {
     const traps: readonly (readonly [string, readonly unknown[], RegExp])[] = [
       ['trap', [], /unreachable/],
-      ['readBeyond', [], /out of bounds/],
-      ['writeBeyond', [], /out of bounds/],
+      ['read-beyond', [], /out of bounds/],
+      ['write-beyond', [], /out of bounds/],
       ['divide', [0], /divide by zero/],
-      ['callNothing', [], /table|null|indirect/],
+      ['call-nothing', [], /table|null|indirect/],
       ['recurse', [], /Maximum call stack/],
-      ['textBeyond', [], /outside the bounds/],
-      ['unknownCase', [], /discriminant/],
+      ['text-beyond', [], /outside the bounds/],
+      ['unknown-case', [], /discriminant/],
     ];
     for (const [name, args, reason] of traps) {
       const error = await refusal(inTrouble.call(name, args));
@@ -64,11 +64,11 @@ describe('a component that traps', () => {
   });
 
   test('after it has asked the host does so too, and without asking where its question is not in its memory', async () => {
-    for (const name of ['tokenThenTrap', 'answerBeyond']) {
+    for (const name of ['token-then-trap', 'answer-beyond']) {
       expect([name, await refusalCode(asking.call(name, ['a']))]).toEqual([name, 'component_trapped']);
     }
     expect(broker.asked).toHaveLength(2);
-    expect(await refusalCode(asking.call('audienceBeyond', []))).toBe('component_trapped');
+    expect(await refusalCode(asking.call('audience-beyond', []))).toBe('component_trapped');
     expect(broker.asked).toHaveLength(2);
   });
 
@@ -78,7 +78,7 @@ describe('a component that traps', () => {
       open = resolve;
     });
     const waiting = asking.call('token', ['a']);
-    expect(await refusalCode(asking.call('audienceBeyond', []))).toBe('component_trapped');
+    expect(await refusalCode(asking.call('audience-beyond', []))).toBe('component_trapped');
     open();
     expect(await waiting).toHaveProperty('ok');
   });
@@ -92,7 +92,7 @@ describe('a component that traps', () => {
 
 describe('the time limit', () => {
   test('ends an endless loop, while another component and the broker go on answering', async () => {
-    const endless = refusal(asking.call('tokenThenSpin', ['a']));
+    const endless = refusal(asking.call('token-then-spin', ['a']));
     await broker.waitForAsked(1);
     expect(await alsoAsking.call('token', ['b'])).toHaveProperty('ok');
     expect(await broker.credentials({ component: 'x' }, 'g')).toHaveProperty('kind', 'aws');

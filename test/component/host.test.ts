@@ -34,7 +34,7 @@ afterAll(() => host.close());
 
 describe('each call has a fresh instance', () => {
   test('globals and memory begin again, in the same thread as in another', async () => {
-    const calls = ['countInGlobal', 'countInMemory', 'countInGlobal', 'countInMemory'];
+    const calls = ['count-in-global', 'count-in-memory', 'count-in-global', 'count-in-memory'];
     for (const name of calls) expect(await counting.call(name, [])).toEqual({ ok: 1 });
     const together = calls.map((name) => counting.call(name, []));
     expect(await Promise.all(together)).toEqual(calls.map(() => ({ ok: 1 })));
@@ -49,10 +49,10 @@ describe('what a function gives', () => {
   });
 
   test('its own error arrives as such, whatever its type', async () => {
-    expect(await refuser.call('withText', [])).toEqual({ err: 'a reason' });
-    expect(await refuser.call('withNothing', [])).toEqual({ err: undefined });
-    expect(await refuser.call('withVariant', [])).toEqual({ err: { tag: 'reason', val: 7 } });
-    expect(await refuser.call('notAtAll', [])).toEqual({ ok: 42 });
+    expect(await refuser.call('with-text', [])).toEqual({ err: 'a reason' });
+    expect(await refuser.call('with-nothing', [])).toEqual({ err: undefined });
+    expect(await refuser.call('with-variant', [])).toEqual({ err: { tag: 'reason', val: 7 } });
+    expect(await refuser.call('not-at-all', [])).toEqual({ ok: 42 });
   });
 });
 
@@ -60,7 +60,7 @@ describe('what it is called with', () => {
   test.each([
     'nope',
     'Add',
-    'count-in-global',
+    'countInGlobal',
     'memory',
     'cabi_realloc',
     'constructor',
@@ -157,7 +157,7 @@ describe('what it asks of the host', () => {
   });
 
   test('more than once in a call', async () => {
-    expect(await api.call('tokenTwice', ['a'])).toEqual({ ok: fakeToken('api', ['a']) });
+    expect(await api.call('token-twice', ['a'])).toEqual({ ok: fakeToken('api', ['a']) });
     expect(broker.asked).toHaveLength(2);
   });
 
@@ -172,7 +172,7 @@ describe('what it asks of the host', () => {
 
   test('not with a text so long that the host would feel it', async () => {
     for (const length of [65_537, 100_000_000]) {
-      expect(await refusal(api.call('longAudience', [length]))).toMatchObject({
+      expect(await refusal(api.call('long-audience', [length]))).toMatchObject({
         code: 'component_trapped',
         message: 'the component trapped: RangeError: wasmcloud:identity/store#get takes at most 65536 characters',
       });

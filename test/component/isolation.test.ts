@@ -37,7 +37,7 @@ describe('what toolchains import out of habit', () => {
       ['leave', [{ tag: 'err' }], /the component called exit/],
       ['random', [65_537n], /at most 65536 random bytes/],
       ['random', [2n ** 64n - 1n], /at most 65536 random bytes/],
-      ['pollNothing', [], /empty array/],
+      ['poll-nothing', [], /empty array/],
     ];
     for (const [name, args, reason] of traps) {
       const error = await refusal(component.call(name, args));

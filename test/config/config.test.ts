@@ -55,7 +55,7 @@ describe('a configuration', () => {
 issuer: https://oidc.example.org/other
 policies: /etc/svidx/policies
 http: { listen: "0.0.0.0:443", plainHttpBehindProxy: true }
-spire: { adminSocket: "unix:///run/spire/admin.sock", timeout: 1m }
+spire: { adminSocket: "unix:///run/spire/admin.sock", timeout: 20s }
 broker: { socket: /run/b.sock, cacheSize: 1000000 }
 aws: { stsEndpoint: "https://vpce-1.sts.us-east-1.vpce.amazonaws.com" }
 log: { level: trace }
@@ -67,7 +67,7 @@ log: { level: trace }
       policyFolder: '/etc/svidx/policies',
       listen: { host: '0.0.0.0', port: 443 },
       spireSocket: '/run/spire/admin.sock',
-      spireTimeoutMs: 60_000,
+      spireTimeoutMs: 20_000,
       brokerSocket: '/run/b.sock',
       cacheSize: 1_000_000,
       stsEndpoint: 'https://vpce-1.sts.us-east-1.vpce.amazonaws.com',
@@ -167,8 +167,8 @@ describe('a line is refused', () => {
     ['http: { plainHttpBehindProxy: "yes" }', 'http.plainHttpBehindProxy: expected boolean, received string'],
     ['http: { plainHttpBehindProxy: yes }', 'http.plainHttpBehindProxy: expected boolean, received string'],
     ['spire: { adminSocket: /run/a.sock }', 'spire.adminSocket: expected the address of a unix socket, unix:///path'],
-    ['spire: { timeout: 0s }', 'spire.timeout: expected a duration of 1s to 1m, such as 10s'],
-    ['spire: { timeout: 61s }', 'spire.timeout: expected a duration of 1s to 1m, such as 10s'],
+    ['spire: { timeout: 0s }', 'spire.timeout: expected a duration of 1s to 20s, such as 10s'],
+    ['spire: { timeout: 21s }', 'spire.timeout: expected a duration of 1s to 20s, such as 10s'],
     ['spire: { timeout: 10 }', 'spire.timeout: expected string, received number'],
     ['broker: { socket: broker.sock }', 'broker.socket: expected the absolute path of a socket'],
     ['broker: { socket: /run/svidx/ }', 'broker.socket: expected the absolute path of a socket'],

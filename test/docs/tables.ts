@@ -7,9 +7,9 @@ import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
-import { BROKER_PATHS } from '../../src/http/broker-app.ts';
+import { BROKER_PATHS } from '../../src/http/broker-wire.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
-import { MAX_AGE_SECONDS } from '../../src/http/issuer-app.ts';
+import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
 
 /** The README's tables, made from the code they describe. `npm run generate` writes them; a test compares. */

@@ -113,7 +113,7 @@ describe('without a key', () => {
       expect(status).toBe(503);
       expect(JSON.parse(text)).toEqual({
         code: 'bundle_unavailable',
-        message: 'no key of example.org has arrived yet',
+        message: 'no key of the trust domain has arrived yet',
       });
       expect(headers).toMatchObject({
         'retry-after': '1',

@@ -39,7 +39,7 @@ describe.each(['ec-p256', 'rsa-2048'] as const)('the whole flow with keys of typ
 
   test('a component has AWS credentials, and STS says whose they are', async () => {
     const world = await startWorld({ keyType });
-    const result = await callComponent(world, 'api', 'credentialsFor', 'models');
+    const result = await callComponent(world, 'api', 'credentials-for', 'models');
     expect(result).toMatchObject({ ok: { tag: 'aws', val: { region: 'us-east-1' } } });
     const { accessKeyId, secretAccessKey, sessionToken } = Object(Object('ok' in result && result.ok).val);
     expect(accessKeyId).toMatch(/^ASIA[A-Z2-7]{16}$/);
@@ -56,7 +56,7 @@ describe.each(['ec-p256', 'rsa-2048'] as const)('the whole flow with keys of typ
 describe('what is not granted', () => {
   test('a component without the grant is refused, in its own interface, and nothing is asked upstream', async () => {
     const world = await startWorld();
-    const result = await callComponent(world, 'ledger', 'credentialsFor', 'models');
+    const result = await callComponent(world, 'ledger', 'credentials-for', 'models');
     expect(result).toEqual({
       err: { tag: 'denied', val: { code: 'policy_denied', message: 'component "ledger": it has no grant "models"' } },
     });

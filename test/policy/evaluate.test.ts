@@ -76,11 +76,15 @@ describe('what is written is allowed', () => {
       allowed: true,
       policy: set.get('api'),
       granted: {
-        kind: 'aws',
-        audience: 'exchange.example.org',
-        roleArn: 'arn:aws:iam::111122223333:role/models',
-        region: 'us-east-1',
-        durationSeconds: 900,
+        name: 'models',
+        grant: {
+          kind: 'aws',
+          audience: 'exchange.example.org',
+          roleArn: 'arn:aws:iam::111122223333:role/models',
+          region: 'us-east-1',
+          durationSeconds: 900,
+        },
+        fingerprint: set.get('api')?.grants[0]?.fingerprint,
       },
     });
   });

@@ -11,6 +11,9 @@ async function problems(...texts: string[]): Promise<string[]> {
   return error.message.split('\n');
 }
 
+/** SHA-256 in base64url. */
+const FINGERPRINT = /^[\w-]{43}$/;
+
 describe('a good set of policies', () => {
   test('compiles to what is written', () => {
     const [policy] = compile(FULL_POLICY).components;
@@ -20,17 +23,19 @@ describe('a good set of policies', () => {
       selectors: [{ type: 'wasmcloud', value: 'component:api' }],
       digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
       audiences: ['sts.amazonaws.com'],
+      identityFingerprint: expect.stringMatching(FINGERPRINT),
       grants: [
-        [
-          'models',
-          {
+        {
+          name: 'models',
+          grant: {
             kind: 'aws',
             audience: 'exchange.example.org',
             roleArn: 'arn:aws:iam::111122223333:role/models',
             region: 'us-east-1',
             durationSeconds: 900,
           },
-        ],
+          fingerprint: expect.stringMatching(FINGERPRINT),
+        },
       ],
     });
   });
@@ -67,7 +72,7 @@ describe('a good set of policies', () => {
       const set = compile(
         changedPolicy('component: api', `component: "${name}"`).replace('  models:', () => `  ${name}:`),
       );
-      expect(set.get(name)?.grants.map(([grant]) => grant)).toEqual([name]);
+      expect(set.get(name)?.grants.map((grant) => grant.name)).toEqual([name]);
     },
   );
 

@@ -36,7 +36,8 @@ export async function rolesForPolicies(policies: PolicySet, issuer: string): Pro
   const template = await readFile(TEMPLATE, 'utf8');
   const roles = new Map<string, Role>();
   for (const { spiffeId, grants } of policies.components) {
-    for (const [, { roleArn, audience, durationSeconds }] of grants) {
+    for (const { grant } of grants) {
+      const { roleArn, audience, durationSeconds } = grant;
       const filledIn = fillIn(template, {
         '<ACCOUNT_ID>': accountOf(roleArn),
         '<ISSUER>': providerName(issuer),

@@ -69,6 +69,7 @@ export function createDelegatedJwtBundleSource(
       );
       return;
     }
+    if (lastErrorCode !== undefined) logger.info({ event: 'bundles.stream_resumed' }, 'the bundle stream is back');
     failures = 0;
     lastErrorCode = undefined;
     const entries = Object.entries(bundles).map(([key, jwkSet]) => ({ trustDomain: readTrustDomain(key), jwkSet }));

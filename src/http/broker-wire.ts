@@ -1,0 +1,23 @@
+import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+
+/** The paths of the private socket's interface. */
+export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
+
+/** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
+export interface TokenFields {
+  readonly spiffeId: string;
+  readonly audience: readonly string[];
+  /** ISO 8601 in UTC. */
+  readonly expiresAt: string;
+  readonly token: string;
+}
+
+/** A JWT-SVID with its token in the clear, for a serializer. */
+export function tokenFields(svid: JwtSvid): TokenFields {
+  return {
+    spiffeId: svid.spiffeId.toString(),
+    audience: svid.audience,
+    expiresAt: new Date(svid.expiresAt).toISOString(),
+    token: svid.token.reveal(),
+  };
+}
