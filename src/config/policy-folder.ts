@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
-import { SvidxError } from '../base/errors.ts';
+import { SvidxError, toSvidxError } from '../base/errors.ts';
+import type { Health } from '../base/health.ts';
 import type { Logger } from '../base/logger.ts';
 import { compilePolicies, type PolicyFile, type PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
@@ -71,6 +72,8 @@ async function policyFileNames(folder: string): Promise<string[]> {
 /** The policy set in force, replaced as a whole when the folder changes. */
 export interface WatchedPolicies {
   current(): PolicySet;
+  /** `degraded` while the folder holds something that does not compile. */
+  health(): Health;
   /** Looks at the folder now instead of at the next poll. Never throws: a bad folder leaves the set in force. */
   check(): Promise<void>;
   close(): void;
@@ -93,6 +96,8 @@ export async function watchPolicies(options: WatchedPoliciesOptions): Promise<Wa
   // Taken before the files are read: a change in between is seen by the next poll.
   let seen = await fingerprint(folder);
   let current = await loadPolicyFolder(folder, trustDomain);
+  let lastGoodAt = clock.now();
+  let problem: SvidxError | undefined;
   let closed = false;
   let timer: Timer = schedule();
 
@@ -102,8 +107,11 @@ export async function watchPolicies(options: WatchedPoliciesOptions): Promise<Wa
     seen = found;
     try {
       current = await loadPolicyFolder(folder, trustDomain);
+      lastGoodAt = clock.now();
+      problem = undefined;
       logger.info({ event: 'policies.changed', components: current.components.length }, 'policies changed');
     } catch (error) {
+      problem = toSvidxError(error);
       logger.error(
         { event: 'policies.reload_failed', error },
         'policies not reloaded, the last good ones stay in force',
@@ -121,6 +129,15 @@ export async function watchPolicies(options: WatchedPoliciesOptions): Promise<Wa
 
   return {
     current: () => current,
+    health: () =>
+      problem === undefined
+        ? { state: 'up', reason: `policies for ${current.components.length} components are in force`, lastGoodAt }
+        : {
+            state: 'degraded',
+            code: problem.code,
+            reason: `the last good policies stay in force: ${problem.message}`,
+            lastGoodAt,
+          },
     check,
     close() {
       closed = true;

@@ -1,3 +1,4 @@
+import type { Health } from '../base/health.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtBundleSet } from '../spiffe/jwt-bundle.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
@@ -23,4 +24,6 @@ export interface JwtSvidSource {
 export interface JwtBundleSource extends JwtBundleSet {
   /** Calls `listener` after each change of any bundle. Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
+  /** Whether there are keys, and whether what they come from still answers. */
+  health(): Health;
 }

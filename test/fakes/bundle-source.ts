@@ -23,6 +23,7 @@ export function createFakeBundleSource(initial?: readonly object[]): FakeBundleS
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    health: () => ({ state: bundle === undefined ? 'down' : 'up', reason: 'as the test has set it' }),
     set(keys) {
       bundle = toBundle(keys);
       for (const listener of listeners) listener();

@@ -1,6 +1,7 @@
 import { type Backoff, backoffDelay } from '../../base/backoff.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import { type ErrorCode, SvidxError } from '../../base/errors.ts';
+import { SvidxError } from '../../base/errors.ts';
+import type { Health } from '../../base/health.ts';
 import type { Logger } from '../../base/logger.ts';
 import { JwtBundle } from '../../spiffe/jwt-bundle.ts';
 import { TrustDomain } from '../../spiffe/trust-domain.ts';
@@ -34,7 +35,8 @@ export function createDelegatedJwtBundleSource(
   const listeners = new Set<() => void>();
   let held: ReadonlyMap<string, JwtBundle> = new Map();
   let failures = 0;
-  let lastErrorCode: ErrorCode | undefined;
+  let lastError: SvidxError | undefined;
+  let lastGoodAt: number | undefined;
   let closed = false;
   let timer: Timer = { cancel: () => {} };
   let cancelStream = (): void => {};
@@ -51,10 +53,10 @@ export function createDelegatedJwtBundleSource(
     if (closed) return;
     const waitMs = backoffDelay(failures, RECONNECT, options.random);
     // Once for each kind of trouble, not once for each attempt: an agent may be away for hours.
-    if (error.code !== lastErrorCode) {
+    if (error.code !== lastError?.code) {
       logger.warn({ event: 'bundles.stream_ended', error }, 'bundle stream ended, opening it again until it lasts');
     }
-    lastErrorCode = error.code;
+    lastError = error;
     failures += 1;
     timer.cancel();
     timer = clock.after(waitMs, open);
@@ -69,9 +71,10 @@ export function createDelegatedJwtBundleSource(
       );
       return;
     }
-    if (lastErrorCode !== undefined) logger.info({ event: 'bundles.stream_resumed' }, 'the bundle stream is back');
+    if (lastError !== undefined) logger.info({ event: 'bundles.stream_resumed' }, 'the bundle stream is back');
     failures = 0;
-    lastErrorCode = undefined;
+    lastError = undefined;
+    lastGoodAt = clock.now();
     const entries = Object.entries(bundles).map(([key, jwkSet]) => ({ trustDomain: readTrustDomain(key), jwkSet }));
     // A message is the complete state: whom it does not name is gone. That cannot be said where a name is unreadable.
     const next = new Map(entries.every(({ trustDomain }) => trustDomain !== undefined) ? [] : held);
@@ -108,8 +111,17 @@ export function createDelegatedJwtBundleSource(
     }
   }
 
+  function health(): Health {
+    if (lastGoodAt === undefined) {
+      return { state: 'down', code: 'bundle_unavailable', reason: lastError?.message ?? 'no bundle has arrived yet' };
+    }
+    if (lastError === undefined) return { state: 'up', reason: 'the bundle stream is open', lastGoodAt };
+    return { state: 'degraded', code: lastError.code, reason: lastError.message, lastGoodAt };
+  }
+
   open();
   return {
+    health,
     get: (trustDomain) => held.get(trustDomain.name),
     onChange(listener) {
       listeners.add(listener);
