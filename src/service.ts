@@ -71,6 +71,10 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
         const { createAwsExchanger } = await import('./exchange/aws.ts');
         return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
       },
+      azure: async () => (await import('./exchange/azure.ts')).createAzureExchanger({ clock, random }),
+      gcp: async () => (await import('./exchange/gcp.ts')).createGcpExchanger({ clock, random }),
+      vault: async () => (await import('./exchange/vault.ts')).createVaultExchanger({ clock, random }),
+      oauth: async () => (await import('./exchange/oauth.ts')).createOAuthExchanger({ clock, random }),
     });
     const broker = createBroker({
       policies: policies.current,

@@ -12,7 +12,7 @@ export async function coldExchange(): Promise<Row[]> {
   for (let round = 0; round < ROUNDS; round += 1) {
     const broker = newBroker({ svids, exchanger });
     const first = performance.now();
-    await exchanger.exchange(await svids.fetchJwtSvid(policy, [grant.audience], signal), grant, signal);
+    await exchanger.exchange(await svids.fetchJwtSvid(policy, [grant.audience], signal), grant, { signal });
     const second = performance.now();
     await broker.credentials({ component: 'c0' }, 'models');
     const third = performance.now();

@@ -15,7 +15,23 @@ declare module 'svidx:credentials/store@0.1.0' {
     expiration: bigint;
     region: string;
   }
-  export type Credentials = { tag: 'aws'; val: AwsCredentials };
+  export interface AccessToken {
+    token: string;
+    tokenType: string;
+    /** Seconds since 1970. */
+    expiration: bigint;
+  }
+  export interface VaultToken {
+    token: string;
+    address: string;
+    namespace?: string;
+    /** Seconds since 1970. */
+    expiration: bigint;
+  }
+  export type Credentials =
+    | { tag: 'aws'; val: AwsCredentials }
+    | { tag: 'azure' | 'gcp' | 'oauth'; val: AccessToken }
+    | { tag: 'vault'; val: VaultToken };
   export interface Failure {
     code: string;
     message: string;

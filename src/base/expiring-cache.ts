@@ -36,14 +36,17 @@ export interface ExpiringCache<V> {
   readonly size: number;
   /**
    * The value for `key`: from memory while it is usable, otherwise from `load`, which runs once however many ask.
-   * @param load must be able to run later too, for a refresh in the background; its signal is aborted when time is up
+   * @param load must be able to run later too, for a refresh in the background; its signal is aborted when time is up, and
+   *   `previous` is the value in hand that it renews, where there is one
    * @param signal ends this caller's wait, never the load that others may be waiting for
    * @throws what `load` throws; never while a usable value is in hand
    */
-  get(key: string, load: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V>;
+  get(key: string, load: Loader<V>, signal?: AbortSignal): Promise<V>;
   /** Makes the next use of this value start a refresh behind it, however fresh it is. The value itself stays in use. */
   renew(key: string): void;
 }
+
+type Loader<V> = (signal: AbortSignal, previous: V | undefined) => Promise<V>;
 
 interface Entry<V> {
   readonly value: V;
@@ -115,11 +118,11 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
     }
   }
 
-  function load(key: string, loader: (signal: AbortSignal) => Promise<V>, signal?: AbortSignal): Promise<V> {
+  function load(key: string, loader: Loader<V>, signal?: AbortSignal): Promise<V> {
     return flights.run(
       key,
       async (flightSignal) => {
-        const value = await loader(flightSignal);
+        const value = await loader(flightSignal, usableEntry(key, clock.now())?.value);
         if (!flightSignal.aborted) store(key, value);
         return value;
       },

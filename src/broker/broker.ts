@@ -73,12 +73,12 @@ export function createBroker(options: BrokerOptions): Broker {
     credentials(caller, grant) {
       return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
         const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
-        return credentialCache.get(granted.fingerprint, (flight) =>
-          audit.record('credentials.exchange', { ...fields, target: granted.grant.roleArn }, async (exchange) => {
+        return credentialCache.get(granted.fingerprint, (flight, previous) =>
+          audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
             const audience: Audience = [granted.grant.audience];
             const svid = await identityOf(policy, audience, flight);
             exchange.tokenSha256 = svid.sha256;
-            return exchanger.exchange(svid, granted.grant, flight).catch((error: unknown) => {
+            return exchanger.exchange(svid, granted.grant, { signal: flight, previous }).catch((error: unknown) => {
               // Its key may have been withdrawn: the next attempt should have a newer one, if SPIRE has.
               if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
               throw error;

@@ -1,11 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import { SvidxError } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/http-url.ts';
 import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
-import { isLoopbackHost, type ListenAddress } from './listen-address.ts';
+import type { ListenAddress } from './listen-address.ts';
 import { readNamedText } from './read-file.ts';
 import { parseUnixAddress } from './unix-address.ts';
 

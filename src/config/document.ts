@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
+import { isSecureUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
-import { parseHttpUrl } from './http-url.ts';
 import { type Issuer, parseIssuer } from './issuer.ts';
-import { isLoopbackHost, type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
 
 /** Where the private socket is, unless the configuration or the command line says otherwise. */
@@ -40,11 +40,7 @@ const listenText = z
     ),
   );
 
-const stsEndpointText = z.string().refine((text) => {
-  const url = parseHttpUrl(text);
-  if (url === undefined || /[?#]/.test(text)) return false;
-  return url.protocol === 'https:' || isLoopbackHost(url.hostname);
-}, 'expected an https URL without credentials, query and fragment');
+const stsEndpointText = z.string().refine(isSecureUrl, 'expected an https URL without credentials, query and fragment');
 
 const socketPath = z.string().regex(/^\/\P{Cc}*[^/\p{Cc}]$/u, 'expected the absolute path of a socket');
 

@@ -1,5 +1,4 @@
-import { parseHttpUrl } from './http-url.ts';
-import { isLoopbackHost } from './listen-address.ts';
+import { isLoopbackHost, parseHttpUrl } from '../base/http-url.ts';
 
 /** The issuer of the trust domain's JWT-SVIDs, and where its documents are. */
 export interface Issuer {

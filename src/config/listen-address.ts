@@ -19,10 +19,3 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const port = Number(digits);
   return isIP(host) === (ipv6 === undefined ? 4 : 6) && port <= 65_535 ? { host, port } : undefined;
 }
-
-/** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets. */
-export function isLoopbackHost(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
-  if (bare === 'localhost' || bare === '::1') return true;
-  return isIP(bare) === 4 && bare.startsWith('127.');
-}

@@ -11,5 +11,28 @@ export interface AwsCredentials {
   readonly region: string;
 }
 
+/** An OAuth 2.0 bearer token of Entra ID, Google Cloud or any other authorization server. */
+export interface AccessToken {
+  readonly kind: 'azure' | 'gcp' | 'oauth';
+  readonly token: Secret;
+  /** How the token is presented; `Bearer` in the `Authorization` header (RFC 6750). */
+  readonly tokenType: 'Bearer';
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** A token of Vault or OpenBao. */
+export interface VaultToken {
+  readonly kind: 'vault';
+  readonly token: Secret;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** The server, a URL without a trailing slash, and the namespace that the token is of. */
+  readonly address: string;
+  readonly namespace: string | undefined;
+  /** Whether the server prolongs it. */
+  readonly renewable: boolean;
+}
+
 /** A short-lived credential: told apart by `kind`. */
-export type Credentials = AwsCredentials;
+export type Credentials = AwsCredentials | AccessToken | VaultToken;

@@ -1,5 +1,6 @@
+import { SvidxError } from '../base/errors.ts';
 import type { Credentials } from './credentials.ts';
-import { credentialFields } from './wire.ts';
+import { type CredentialFields, credentialFields } from './wire.ts';
 
 /** The ways in which `svidx credentials` prints, and what each is for. */
 export const CREDENTIAL_FORMATS = ['json', 'env', 'process'] as const;
@@ -11,6 +12,7 @@ export type CredentialFormat = (typeof CREDENTIAL_FORMATS)[number];
  * - `json`: one object with all fields
  * - `env`: shell lines `export NAME='value'`
  * - `process`: what the AWS SDKs expect of a `credential_process` (version 1)
+ * @throws SvidxError `usage_invalid` for `process` with credentials of another kind
  */
 export function formatCredentials(credentials: Credentials, format: CredentialFormat): string {
   const fields = credentialFields(credentials);
@@ -18,23 +20,51 @@ export function formatCredentials(credentials: Credentials, format: CredentialFo
     case 'json':
       return JSON.stringify(fields);
     case 'process':
-      return JSON.stringify({
-        Version: 1,
-        AccessKeyId: fields.accessKeyId,
-        SecretAccessKey: fields.secretAccessKey,
-        SessionToken: fields.sessionToken,
-        Expiration: fields.expiration,
-      });
+      return JSON.stringify(processFields(fields));
     case 'env':
-      return Object.entries({
+      return Object.entries(environment(fields))
+        .map(([name, value]) => `export ${name}=${quoteForShell(value)}`)
+        .join('\n');
+  }
+}
+
+function processFields(fields: CredentialFields): object {
+  if (fields.kind !== 'aws') {
+    throw new SvidxError('usage_invalid', `--format process: is for AWS credentials, and this grant is ${fields.kind}`);
+  }
+  return {
+    Version: 1,
+    AccessKeyId: fields.accessKeyId,
+    SecretAccessKey: fields.secretAccessKey,
+    SessionToken: fields.sessionToken,
+    Expiration: fields.expiration,
+  };
+}
+
+/** The variables that the target's own tools read. */
+function environment(fields: CredentialFields): Readonly<Record<string, string>> {
+  switch (fields.kind) {
+    case 'aws':
+      return {
         AWS_ACCESS_KEY_ID: fields.accessKeyId,
         AWS_SECRET_ACCESS_KEY: fields.secretAccessKey,
         AWS_SESSION_TOKEN: fields.sessionToken,
         AWS_CREDENTIAL_EXPIRATION: fields.expiration,
         AWS_REGION: fields.region,
-      })
-        .map(([name, value]) => `export ${name}=${quoteForShell(value)}`)
-        .join('\n');
+      };
+    case 'vault':
+      return {
+        VAULT_ADDR: fields.address,
+        VAULT_TOKEN: fields.token,
+        ...(fields.namespace === undefined ? {} : { VAULT_NAMESPACE: fields.namespace }),
+      };
+    case 'gcp':
+      // Read by gcloud; the second by Terraform and others.
+      return { CLOUDSDK_AUTH_ACCESS_TOKEN: fields.token, GOOGLE_OAUTH_ACCESS_TOKEN: fields.token };
+    case 'azure':
+      return { AZURE_ACCESS_TOKEN: fields.token };
+    case 'oauth':
+      return { ACCESS_TOKEN: fields.token };
   }
 }
 

@@ -1,69 +1,46 @@
 import { z } from 'zod';
-import { durationSchema } from '../base/duration.ts';
+import { audienceText } from './grants/audience.ts';
+import { AWS_DEFAULT_AUDIENCE, type AwsGrant, awsGrant, awsGrantDocument } from './grants/aws.ts';
+import { AZURE_DEFAULT_AUDIENCE, type AzureGrant, azureGrant, azureGrantDocument } from './grants/azure.ts';
+import { type GcpGrant, gcpGrant, gcpGrantDocument } from './grants/gcp.ts';
+import { type OAuthGrant, oauthGrant, oauthGrantDocument } from './grants/oauth.ts';
+import { type VaultGrant, vaultGrant, vaultGrantDocument } from './grants/vault.ts';
 
-/** What AWS STS expects in `aud` where nothing else is registered (IAM user guide, OIDC identity providers). */
-const AWS_DEFAULT_AUDIENCE = 'sts.amazonaws.com';
+/** The kinds of targets, as grants and credentials name them. */
+export const GRANT_KINDS = ['aws', 'azure', 'gcp', 'vault', 'oauth'] as const;
 
-/** One audience of a JWT-SVID, as policies write it. AWS takes at most 255 characters, the narrowest of the clouds. */
-export const audienceText = z
-  .string()
-  .min(1, 'expected an audience, not an empty text')
-  .max(255)
-  .regex(/^\P{Cc}*$/u, 'expected an audience without control characters');
+/** A credential that a component may have: told apart by `kind`. */
+export type Grant = AwsGrant | AzureGrant | GcpGrant | VaultGrant | OAuthGrant;
 
-/** Of any partition: `aws`, `aws-cn`, `aws-us-gov`, `aws-eusc`...; an optional path, and a name of at most 64 characters. */
-const ROLE_ARN = /^arn:aws(-[a-z]+)*:iam::\d{12}:role\/([\w+=,.@-]+\/)*[\w+=,.@-]{1,64}$/;
-
-/** `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`. */
-const REGION = /^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/;
-
-const awsGrant = z
-  .strictObject({
-    roleArn: z
-      .string()
-      .max(2048)
-      .regex(ROLE_ARN, 'expected the ARN of an IAM role')
-      .describe('The IAM role to assume.'),
-    region: z
-      .string()
-      .regex(REGION, 'expected an AWS region, such as us-east-1')
-      .describe('The region whose STS is asked, and the one that users of the credentials are told.'),
-    duration: durationSchema({ min: 900, max: 43_200 }, '1h').describe(
-      "How long the credentials live: 15m to 12h, at most the role's own maximum.",
-    ),
-  })
-  .describe('AWS: AssumeRoleWithWebIdentity.');
+const ONE_TARGET = `expected exactly one of ${GRANT_KINDS.join(', ')}`;
 
 /** The document of one grant: exactly one target, and the audience of the JWT-SVID that is exchanged for it. */
 export const grantSchema = z
   .strictObject({
-    aws: awsGrant,
+    aws: awsGrantDocument.optional(),
+    azure: azureGrantDocument.optional(),
+    gcp: gcpGrantDocument.optional(),
+    vault: vaultGrantDocument.optional(),
+    oauth: oauthGrantDocument.optional(),
     audience: audienceText
       .optional()
       .describe(
-        `The audience of the exchanged JWT-SVID. Where it is left out, the target's own: ${AWS_DEFAULT_AUDIENCE}.`,
+        `The audience of the exchanged JWT-SVID. Where it is left out, the target's own: ${AWS_DEFAULT_AUDIENCE}, ` +
+          `${AZURE_DEFAULT_AUDIENCE}, the full name of the Google Cloud provider, the address of the Vault server, the ` +
+          'issuer of the authorization server.',
       ),
   })
-  .transform(
-    ({ aws, audience }): Grant =>
-      Object.freeze({
-        kind: 'aws',
-        audience: audience ?? AWS_DEFAULT_AUDIENCE,
-        roleArn: aws.roleArn,
-        region: aws.region,
-        durationSeconds: aws.duration,
-      }),
-  );
-
-export interface AwsGrant {
-  readonly kind: 'aws';
-  /** The one audience of the JWT-SVID that is exchanged. */
-  readonly audience: string;
-  readonly roleArn: string;
-  readonly region: string;
-  /** 900 to 43,200. */
-  readonly durationSeconds: number;
-}
-
-/** A credential that a component may have: told apart by `kind`. */
-export type Grant = AwsGrant;
+  .meta({ oneOf: GRANT_KINDS.map((kind) => ({ required: [kind] })) })
+  .transform(({ aws, azure, gcp, vault, oauth, audience }, context): Grant => {
+    const grants = [
+      aws && awsGrant(aws, audience),
+      azure && azureGrant(azure, audience),
+      gcp && gcpGrant(gcp, audience),
+      vault && vaultGrant(vault, audience),
+      oauth && oauthGrant(oauth, audience),
+    ].filter((grant) => grant !== undefined);
+    const [grant] = grants;
+    if (grant !== undefined && grants.length === 1) return Object.freeze(grant);
+    context.addIssue({ code: 'custom', message: ONE_TARGET });
+    return z.NEVER;
+  });

@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
+import { isLoopbackHost } from '../base/http-url.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Issuer } from '../config/issuer.ts';
-import { isLoopbackHost } from '../config/listen-address.ts';
 import { listenOnTcp } from '../http/listener.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
@@ -87,5 +87,6 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
 }
 
 function audiencesOf(policies: PolicySet): string[] {
-  return [...new Set(policies.components.flatMap(({ grants }) => grants.map(({ grant }) => grant.audience)))];
+  const grants = policies.components.flatMap((component) => component.grants.map(({ grant }) => grant));
+  return [...new Set(grants.filter(({ kind }) => kind === 'aws').map(({ audience }) => audience))];
 }

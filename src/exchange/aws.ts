@@ -8,8 +8,8 @@ import { retry } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import type { Credentials } from '../credentials/credentials.ts';
-import type { AwsGrant } from '../credentials/grant.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { AwsGrant } from '../credentials/grants/aws.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { toExchangeError } from './aws-errors.ts';
 import { boundedBody } from './bounded-body.ts';
@@ -50,7 +50,7 @@ const NOTHING_FROM_THE_HOST = {
 const RETRY = { attempts: 3, firstMs: 200, maxMs: 2_000 };
 
 /** AssumeRoleWithWebIdentity: a JWT-SVID for the credentials of an IAM role. The request itself needs no credentials. */
-export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsGrant> {
+export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsGrant, AwsCredentials> {
   const clients = new Map<string, STSClient>();
 
   function clientFor(region: string): STSClient {
@@ -93,7 +93,7 @@ export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsG
   }
 
   return {
-    async exchange(subjectToken, grant, signal) {
+    async exchange(subjectToken, grant, { signal }) {
       const response = await retry(() => assumeRole(subjectToken, grant, signal), {
         ...RETRY,
         clock: options.clock,
@@ -110,7 +110,7 @@ function isTransient(error: unknown): boolean {
   return error instanceof SvidxError && (error.code === 'exchange_unavailable' || error.code === 'exchange_throttled');
 }
 
-function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGrant, now: number): Credentials {
+function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGrant, now: number): AwsCredentials {
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = response.Credentials ?? {};
   const expiresAt = Expiration?.getTime() ?? Number.NaN;
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || Number.isNaN(expiresAt)) {

@@ -17,9 +17,9 @@ export function createExchangerRegistry(loaders: ExchangerLoaders): Exchanger {
   }
 
   return {
-    async exchange(subjectToken, grant, signal) {
+    async exchange(subjectToken, grant, context) {
       const exchanger = await (loaded.get(grant.kind) ?? load(grant.kind));
-      return exchanger.exchange(subjectToken, grant, signal);
+      return exchanger.exchange(subjectToken, grant, context);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { toSvidxError } from '../base/errors.ts';
-import { audienceText, grantSchema } from '../credentials/grant.ts';
+import { grantSchema } from '../credentials/grant.ts';
+import { audienceText } from '../credentials/grants/audience.ts';
 import { parseSelector } from '../spiffe/selector.ts';
 import { SpiffeId } from '../spiffe/spiffe-id.ts';
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { asAws } from '../support/credentials.ts';
 import { refusal } from '../support/errors.ts';
 import { expectNoSecrets } from '../support/secrets.ts';
 import { startWorld, type World } from '../support/world.ts';
@@ -25,7 +26,7 @@ describe('the broker between the embedded agent and the local STS', () => {
   test('no token and no credential is in the log, only the hash of what was handed out', async () => {
     const world = await startWorld();
     const svid = await world.service.broker.identity(API, ['sts.amazonaws.com', 'other.example.org']);
-    const credentials = await world.service.broker.credentials(API, 'models');
+    const credentials = asAws(await world.service.broker.credentials(API, 'models'));
     await refusal(world.service.broker.credentials(API, svid.token.reveal()));
     await refusal(world.service.broker.identity(API, [svid.token.reveal()]));
     expect(world.log.lines.length).toBeGreaterThan(5);
@@ -53,7 +54,7 @@ describe('the broker between the embedded agent and the local STS', () => {
 
   test('an agent that is gone is named as what it is, and what is in memory still serves', async () => {
     const world = await startWorld();
-    const credentials = await world.service.broker.credentials(API, 'models');
+    const credentials = asAws(await world.service.broker.credentials(API, 'models'));
     await world.trust.close();
     expect(await world.service.broker.credentials(API, 'models')).toBe(credentials);
     expect((await refusal(world.service.broker.identity(API, ['other.example.org']))).code).toBe(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SvidxError } from '../../src/base/errors.ts';
 import { API, API_POLICY, openBroker } from '../support/broker.ts';
+import { asAws } from '../support/credentials.ts';
 import { refusal, refusalCode } from '../support/errors.ts';
 
 const A = ['a.example.org'] as const;
@@ -22,7 +23,7 @@ describe('what a component gets', () => {
     const [exchange] = upstreams.exchanges.all;
     expect(exchange?.subjectToken.audience).toEqual(['sts.amazonaws.com']);
     expect(exchange?.subjectToken.spiffeId.toString()).toBe('spiffe://example.org/api');
-    expect(exchange?.grant.roleArn).toBe('arn:aws:iam::111122223333:role/models');
+    expect(exchange?.grant.target).toBe('arn:aws:iam::111122223333:role/models');
   });
 });
 
@@ -129,8 +130,8 @@ describe('what is shared, and what never is', () => {
     const { broker, upstreams, counts } = await openBroker({ policies: [API_POLICY, other('imposter', 'imposter')] });
     const imposter = { component: 'imposter' };
     expect(await broker.identity(API, A)).not.toBe(await broker.identity(imposter, A));
-    const mine = await broker.credentials(API, 'models');
-    expect((await broker.credentials(imposter, 'models')).accessKeyId).not.toBe(mine.accessKeyId);
+    const mine = asAws(await broker.credentials(API, 'models'));
+    expect(asAws(await broker.credentials(imposter, 'models')).accessKeyId).not.toBe(mine.accessKeyId);
     expect(counts()).toEqual({ mints: 4, exchanges: 2 });
     expect(upstreams.mints.all.map(({ subject }) => subject.selectors[0]?.value)).toEqual([
       'component:api',
@@ -164,16 +165,16 @@ describe('what is shared, and what never is', () => {
   test('two components with the same identity and the same grant share the token, not the credentials', async () => {
     const { broker, counts } = await openBroker({ policies: [API_POLICY, other('twin', 'api')] });
     expect(await broker.identity(API, A)).toBe(await broker.identity({ component: 'twin' }, A));
-    const mine = await broker.credentials(API, 'models');
-    expect((await broker.credentials({ component: 'twin' }, 'models')).accessKeyId).not.toBe(mine.accessKeyId);
+    const mine = asAws(await broker.credentials(API, 'models'));
+    expect(asAws(await broker.credentials({ component: 'twin' }, 'models')).accessKeyId).not.toBe(mine.accessKeyId);
     expect(counts()).toEqual({ mints: 2, exchanges: 2 });
   });
 
   test('two components whose names and grants run together to the same text share nothing', async () => {
     const named = (component: string, grant: string) => other(component, 'api').replace('  models:', `  ${grant}:`);
     const { broker, counts } = await openBroker({ policies: [named('a', 'b-c'), named('a-b', 'c')] });
-    const first = await broker.credentials({ component: 'a' }, 'b-c');
-    const second = await broker.credentials({ component: 'a-b' }, 'c');
+    const first = asAws(await broker.credentials({ component: 'a' }, 'b-c'));
+    const second = asAws(await broker.credentials({ component: 'a-b' }, 'c'));
     expect(first.accessKeyId).not.toBe(second.accessKeyId);
     expect(counts().exchanges).toBe(2);
   });
@@ -187,16 +188,16 @@ describe('what is shared, and what never is', () => {
     ['selectors', 'wasmcloud:component:api', 'wasmcloud:component:api2'],
   ])('a grant whose %s changed is not answered from what was in memory before', async (_, from, to) => {
     const { broker, setPolicies, counts } = await openBroker();
-    const before = await broker.credentials(API, 'models');
+    const before = asAws(await broker.credentials(API, 'models'));
     setPolicies(API_POLICY.replace(from, to));
-    const after = await broker.credentials(API, 'models');
+    const after = asAws(await broker.credentials(API, 'models'));
     expect(after.accessKeyId).not.toBe(before.accessKeyId);
     expect(counts().exchanges).toBe(2);
   });
 
   test('a policy that was only written anew keeps what is in memory', async () => {
     const { broker, setPolicies, counts } = await openBroker();
-    const before = await broker.credentials(API, 'models');
+    const before = asAws(await broker.credentials(API, 'models'));
     setPolicies(`# looked at again\n${API_POLICY}`, other('more', 'more'));
     expect(await broker.credentials(API, 'models')).toBe(before);
     expect(counts()).toEqual({ mints: 1, exchanges: 1 });

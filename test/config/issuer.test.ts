@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseHttpUrl } from '../../src/config/http-url.ts';
+import { parseHttpUrl } from '../../src/base/http-url.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 
 function accepted(text: string): boolean {

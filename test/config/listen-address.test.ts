@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isLoopbackHost, parseListenAddress } from '../../src/config/listen-address.ts';
+import { isLoopbackHost } from '../../src/base/http-url.ts';
+import { parseListenAddress } from '../../src/config/listen-address.ts';
 
 describe('an address to listen on', () => {
   test.each([

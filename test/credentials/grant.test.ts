@@ -1,12 +1,16 @@
 import { partition } from '@aws-sdk/core/client';
 import { describe, expect, test } from 'vitest';
-import { type Grant, grantSchema } from '../../src/credentials/grant.ts';
+import { grantSchema } from '../../src/credentials/grant.ts';
+import type { AwsGrant } from '../../src/credentials/grants/aws.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/models';
+const ONE_TARGET = 'expected exactly one of aws, azure, gcp, vault, oauth';
 const GOOD = { aws: { roleArn: ROLE, region: 'us-east-1', duration: '15m' } };
 
-function parse(value: unknown): Grant {
-  return grantSchema.parse(value);
+function parse(value: unknown): AwsGrant {
+  const grant = grantSchema.parse(value);
+  if (grant.kind !== 'aws') throw new Error(`expected a grant for AWS, and got ${grant.kind}`);
+  return grant;
 }
 
 /** What is wrong with a grant: each problem as `key: message`. */
@@ -25,6 +29,7 @@ describe('a good grant', () => {
     expect(grant).toEqual({
       kind: 'aws',
       audience: 'sts.amazonaws.com',
+      target: ROLE,
       roleArn: ROLE,
       region: 'us-east-1',
       durationSeconds: 900,
@@ -184,8 +189,9 @@ describe('the form of a grant', () => {
   test.each([
     ['an unknown key', { ...GOOD, evil: 1 }, ': Unrecognized key: "evil"'],
     ['an unknown key of its target', withAws({ roleSessionName: 'x' }), 'aws: Unrecognized key: "roleSessionName"'],
-    ['an unknown target', { gcp: {} }, 'aws: Invalid input: expected object, received undefined'],
-    ['no target', {}, 'aws: Invalid input: expected object, received undefined'],
+    ['an unknown target', { ibm: {} }, ': Unrecognized key: "ibm"'],
+    ['two targets', { ...GOOD, vault: { address: 'https://vault.example.org', role: 'r' } }, `: ${ONE_TARGET}`],
+    ['no target', {}, `: ${ONE_TARGET}`],
     ['no role', { aws: { region: 'us-east-1' } }, 'aws.roleArn: Invalid input: expected string, received undefined'],
     ['no region', { aws: { roleArn: ROLE } }, 'aws.region: Invalid input: expected string, received undefined'],
     ['a list of targets', { aws: [GOOD.aws] }, 'aws: Invalid input: expected object, received array'],

@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import type { Credentials } from '../../src/credentials/credentials.ts';
+import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import { credentialFields, credentialFieldsSchema, credentialsFromFields } from '../../src/credentials/wire.ts';
+import { asAws } from '../support/credentials.ts';
 
 const FIELDS = {
   kind: 'aws',
@@ -14,8 +15,10 @@ const FIELDS = {
   region: 'us-east-1',
 };
 
-function overTheWire(credentials: Credentials): Credentials {
-  return credentialsFromFields(credentialFieldsSchema.parse(JSON.parse(JSON.stringify(credentialFields(credentials)))));
+function overTheWire(credentials: AwsCredentials): AwsCredentials {
+  return asAws(
+    credentialsFromFields(credentialFieldsSchema.parse(JSON.parse(JSON.stringify(credentialFields(credentials))))),
+  );
 }
 
 describe('credentials that go over the wire and come back', () => {
@@ -45,7 +48,7 @@ describe('credentials that go over the wire and come back', () => {
   });
 
   test('are frozen, and print without their secrets', () => {
-    const credentials = credentialsFromFields(credentialFieldsSchema.parse(FIELDS));
+    const credentials = asAws(credentialsFromFields(credentialFieldsSchema.parse(FIELDS)));
     expect(Object.isFrozen(credentials)).toBe(true);
     for (const printed of [JSON.stringify(credentials), inspect(credentials), `${credentials.sessionToken}`]) {
       expect(printed).toContain('[redacted]');

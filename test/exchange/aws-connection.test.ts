@@ -35,7 +35,7 @@ describe('the connection', () => {
   test('refused: tried again, then unavailable, and the detail says why', async () => {
     const clock = createRecordingClock();
     const exchanger = createAwsExchanger({ clock, random: () => 0.5, endpoint: 'http://127.0.0.1:1' });
-    const running = refusal(exchanger.exchange(await subjectToken(), MODELS_GRANT, unaborted()));
+    const running = refusal(exchanger.exchange(await subjectToken(), MODELS_GRANT, { signal: unaborted() }));
     for (const expected of [150, 300]) {
       expect(await clock.nextDelay()).toBe(expected);
       await clock.advance(expected);

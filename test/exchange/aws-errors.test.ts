@@ -117,7 +117,7 @@ describe('trouble that may pass is tried three times in all, with a growing wait
     const clock = createRecordingClock();
     const abort = new AbortController();
     const exchanger = createAwsExchanger({ clock, random: () => 0.5, endpoint: sts.url });
-    const running = exchanger.exchange(await subjectToken(), MODELS_GRANT, abort.signal);
+    const running = exchanger.exchange(await subjectToken(), MODELS_GRANT, { signal: abort.signal });
     await clock.nextDelay();
     const reason = new Error('given up');
     abort.abort(reason);

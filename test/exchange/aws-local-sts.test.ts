@@ -40,7 +40,7 @@ function exchangerFor(world: World, clock: Clock = systemClock) {
 describe('against an STS that checks tokens as AWS does', () => {
   test('a JWT-SVID that the role trusts is exchanged for credentials that work', async () => {
     const world = await startWorld();
-    const credentials = await exchangerFor(world).exchange(await mint(world), MODELS_GRANT, unaborted());
+    const credentials = await exchangerFor(world).exchange(await mint(world), MODELS_GRANT, { signal: unaborted() });
     const sts = new STSClient({
       region: 'us-east-1',
       endpoint: world.trust.stsUrl,
@@ -70,7 +70,7 @@ describe('against an STS that checks tokens as AWS does', () => {
     const exchange = exchangerFor(world, clock).exchange(
       await mint(world, token),
       { ...MODELS_GRANT, ...grant },
-      unaborted(),
+      { signal: unaborted() },
     );
     const error = await refusal(exchange);
     expect(error.code).toBe(code);
@@ -90,7 +90,9 @@ describe('against an STS that checks tokens as AWS does', () => {
       audience: ['sts.amazonaws.com'],
       ttl: 300,
     });
-    const error = await refusal(exchangerFor(world).exchange(parseJwtSvidUnverified(token), MODELS_GRANT, unaborted()));
+    const error = await refusal(
+      exchangerFor(world).exchange(parseJwtSvidUnverified(token), MODELS_GRANT, { signal: unaborted() }),
+    );
     expect(error.code).toBe('exchange_token_rejected');
     expect(error.detail).toContain('No OpenIDConnect provider found in your account for https://stranger.example');
   });
@@ -109,7 +111,9 @@ describe('against an STS that checks tokens as AWS does', () => {
       ttl: 300,
     });
     const clock = impatientClock();
-    const exchange = exchangerFor(world, clock).exchange(parseJwtSvidUnverified(token), MODELS_GRANT, unaborted());
+    const exchange = exchangerFor(world, clock).exchange(parseJwtSvidUnverified(token), MODELS_GRANT, {
+      signal: unaborted(),
+    });
     expect((await refusal(exchange)).code).toBe('exchange_unavailable');
     expect(clock.waits).toHaveLength(2);
   });

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { ClientRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { AwsGrant } from '../../src/credentials/grant.ts';
+import type { AwsGrant } from '../../src/credentials/grants/aws.ts';
 import { createAwsExchanger } from '../../src/exchange/aws.ts';
 import { createFakeClock } from '../fakes/clock.ts';
 import { credentialsXml, type ScriptedSts, STS_CREDENTIALS, startScriptedSts } from '../fakes/scripted-sts.ts';
@@ -26,7 +26,7 @@ async function startGoodSts(): Promise<ScriptedSts> {
 async function requestOf(spiffeId?: string, grant: AwsGrant = MODELS_GRANT) {
   const sts = await startGoodSts();
   const svid = await subjectToken(spiffeId);
-  await connect(sts.url).exchange(svid, grant, unaborted());
+  await connect(sts.url).exchange(svid, grant, { signal: unaborted() });
   expect(sts.requests.all).toHaveLength(1);
   return { request: await sts.requests.next(), token: svid.token.reveal() };
 }
@@ -68,7 +68,7 @@ describe('the request', () => {
     const svid = await subjectToken();
     const exchanger = connect(sts.url);
     const grants = ['us-east-1', 'eu-central-1', 'us-east-1'].map((region) => ({ ...MODELS_GRANT, region }));
-    const all = await Promise.all(grants.map((grant) => exchanger.exchange(svid, grant, unaborted())));
+    const all = await Promise.all(grants.map((grant) => exchanger.exchange(svid, grant, { signal: unaborted() })));
     expect(all.map(({ region }) => region)).toEqual(['us-east-1', 'eu-central-1', 'us-east-1']);
     expect(sts.requests.all).toHaveLength(3);
   });
@@ -77,7 +77,7 @@ describe('the request', () => {
 describe('the credentials', () => {
   test('are the ones that STS gave, with the region of the grant', async () => {
     const sts = await startGoodSts();
-    const credentials = await connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, unaborted());
+    const credentials = await connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, { signal: unaborted() });
     expect(credentials).toMatchObject({
       kind: 'aws',
       accessKeyId: STS_CREDENTIALS.AccessKeyId,
@@ -151,7 +151,7 @@ describe("the host's own AWS configuration", () => {
     const exchanger = connect(undefined);
     for (const region of ['us-east-1', 'eu-central-1', 'us-gov-west-1', 'cn-north-1']) {
       abort = new AbortController();
-      const exchange = exchanger.exchange(await subjectToken(), { ...MODELS_GRANT, region }, abort.signal);
+      const exchange = exchanger.exchange(await subjectToken(), { ...MODELS_GRANT, region }, { signal: abort.signal });
       await expect(exchange).rejects.toThrow('seen enough');
     }
     expect(requests).toEqual([
@@ -225,14 +225,14 @@ describe('an answer that is no usable credential is refused, once and for all', 
   test('but one that is good to the last second is taken', async () => {
     const sts = await startScriptedSts();
     sts.onRequest = () => ({ status: 200, body: credentialsXml({ Expiration: '2026-11-22T12:00:01Z' }) });
-    const credentials = await connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, unaborted());
+    const credentials = await connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, { signal: unaborted() });
     expect(credentials.expiresAt).toBe(Date.parse('2026-11-22T12:00:01Z'));
   });
 
   async function outcome(body: string) {
     const sts = await startScriptedSts();
     sts.onRequest = () => ({ status: 200, body });
-    const error = await refusal(connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, unaborted()));
+    const error = await refusal(connect(sts.url).exchange(await subjectToken(), MODELS_GRANT, { signal: unaborted() }));
     expect(sts.requests.all).toHaveLength(1);
     expect(JSON.stringify([error.message, error.detail])).not.toMatch(/secret\/access|session\/token/);
     return error;

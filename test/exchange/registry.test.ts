@@ -15,6 +15,11 @@ const CREDENTIALS: Credentials = {
   region: 'us-east-1',
 };
 
+const unneeded = async (): Promise<never> => {
+  throw new Error('loaded an exchanger that nobody needs');
+};
+const NO_OTHERS = { azure: unneeded, gcp: unneeded, vault: unneeded, oauth: unneeded };
+
 describe('an exchanger', () => {
   test('is not loaded before it is needed, and then once however many need it', async () => {
     let loads = 0;
@@ -26,6 +31,7 @@ describe('an exchanger', () => {
       },
     };
     const registry = createExchangerRegistry({
+      ...NO_OTHERS,
       aws: async () => {
         loads += 1;
         return exchanger;
@@ -33,17 +39,18 @@ describe('an exchanger', () => {
     });
     expect(loads).toBe(0);
     const svid = await subjectToken();
-    const signal = unaborted();
-    const results = await Promise.all([1, 2, 3].map(() => registry.exchange(svid, MODELS_GRANT, signal)));
-    results.push(await registry.exchange(svid, MODELS_GRANT, signal));
+    const context = { signal: unaborted() };
+    const results = await Promise.all([1, 2, 3].map(() => registry.exchange(svid, MODELS_GRANT, context)));
+    results.push(await registry.exchange(svid, MODELS_GRANT, context));
     expect(loads).toBe(1);
     expect(results).toEqual(Array(4).fill(CREDENTIALS));
-    expect(calls).toEqual(Array(4).fill([svid, MODELS_GRANT, signal]));
+    expect(calls).toEqual(Array(4).fill([svid, MODELS_GRANT, context]));
   });
 
   test('that could not be loaded is loaded anew the next time', async () => {
     let loads = 0;
     const registry = createExchangerRegistry({
+      ...NO_OTHERS,
       aws: async () => {
         loads += 1;
         if (loads === 1) throw new Error('too many open files');
@@ -51,8 +58,8 @@ describe('an exchanger', () => {
       },
     });
     const svid = await subjectToken();
-    await expect(registry.exchange(svid, MODELS_GRANT, unaborted())).rejects.toThrow('too many open files');
-    expect(await registry.exchange(svid, MODELS_GRANT, unaborted())).toBe(CREDENTIALS);
+    await expect(registry.exchange(svid, MODELS_GRANT, { signal: unaborted() })).rejects.toThrow('too many open files');
+    expect(await registry.exchange(svid, MODELS_GRANT, { signal: unaborted() })).toBe(CREDENTIALS);
     expect(loads).toBe(2);
   });
 
@@ -60,6 +67,7 @@ describe('an exchanger', () => {
     let loads = 0;
     let calls = 0;
     const registry = createExchangerRegistry({
+      ...NO_OTHERS,
       aws: async () => {
         loads += 1;
         return {
@@ -72,8 +80,8 @@ describe('an exchanger', () => {
       },
     });
     const svid = await subjectToken();
-    await expect(registry.exchange(svid, MODELS_GRANT, unaborted())).rejects.toThrow('refused');
-    expect(await registry.exchange(svid, MODELS_GRANT, unaborted())).toBe(CREDENTIALS);
+    await expect(registry.exchange(svid, MODELS_GRANT, { signal: unaborted() })).rejects.toThrow('refused');
+    expect(await registry.exchange(svid, MODELS_GRANT, { signal: unaborted() })).toBe(CREDENTIALS);
     expect(loads).toBe(1);
   });
 });

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { SvidxError } from '../../src/base/errors.ts';
 import { Secret } from '../../src/base/secret.ts';
 import type { Credentials } from '../../src/credentials/credentials.ts';
-import type { AwsGrant } from '../../src/credentials/grant.ts';
+import type { Grant } from '../../src/credentials/grant.ts';
 import { createAuthority } from '../../src/dev/authority.ts';
 import type { Exchanger } from '../../src/exchange/exchanger.ts';
 import type { JwtSvidSource, Subject } from '../../src/identity/source.ts';
@@ -22,7 +22,7 @@ export interface MintCall {
 
 export interface ExchangeCall {
   readonly subjectToken: JwtSvid;
-  readonly grant: AwsGrant;
+  readonly grant: Grant;
   readonly signal: AbortSignal;
 }
 
@@ -72,7 +72,8 @@ export async function createCountingUpstreams(clock: Clock): Promise<CountingUps
       },
     },
     exchanger: {
-      async exchange(subjectToken, grant, signal) {
+      async exchange(subjectToken, grant, { signal }) {
+        if (grant.kind !== 'aws') throw new Error('expected a grant for AWS');
         upstreams.exchanges.push({ subjectToken, grant, signal });
         await behave(upstreams.exchange, signal);
         const secrets = [randomBytes(30).toString('base64'), randomBytes(60).toString('base64')] as const;

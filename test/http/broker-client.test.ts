@@ -11,6 +11,7 @@ import { createBrokerClient } from '../../src/http/broker-client.ts';
 import { listenOnPrivateSocket } from '../../src/http/listener.ts';
 import { createFakeBroker, FAKE_CREDENTIALS, fakeToken, refusalWithDetail } from '../fakes/broker.ts';
 import { createMemoryLog } from '../fakes/log.ts';
+import { asAws } from '../support/credentials.ts';
 import { refusal } from '../support/errors.ts';
 import { serveOnPrivateSocket } from '../support/private-socket.ts';
 import { tempFolder } from '../support/temp.ts';
@@ -50,7 +51,7 @@ describe('a service that answers', () => {
 
   test('gives the credentials, whose secrets print as redacted', async () => {
     const { broker, client } = await startService();
-    const credentials = await client.credentials({ component: 'api' }, 'models');
+    const credentials = asAws(await client.credentials({ component: 'api' }, 'models'));
     expect(credentials).toEqual(FAKE_CREDENTIALS);
     expect(credentials.secretAccessKey.reveal()).toBe('the-secret-access-key');
     expect(inspect(credentials) + JSON.stringify(credentials)).not.toMatch(/the-secret-access-key|the-session-token/);

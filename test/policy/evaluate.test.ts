@@ -80,6 +80,7 @@ describe('what is written is allowed', () => {
         grant: {
           kind: 'aws',
           audience: 'exchange.example.org',
+          target: 'arn:aws:iam::111122223333:role/models',
           roleArn: 'arn:aws:iam::111122223333:role/models',
           region: 'us-east-1',
           durationSeconds: 900,

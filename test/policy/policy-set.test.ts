@@ -30,6 +30,7 @@ describe('a good set of policies', () => {
           grant: {
             kind: 'aws',
             audience: 'exchange.example.org',
+            target: 'arn:aws:iam::111122223333:role/models',
             roleArn: 'arn:aws:iam::111122223333:role/models',
             region: 'us-east-1',
             durationSeconds: 900,
@@ -173,7 +174,7 @@ describe('a value is refused', () => {
     [
       'a grant without a target',
       `${WITHOUT_GRANTS}grants:\n  models:\n    audience: a\n`,
-      '7: grants.models.aws: is missing',
+      '7: grants.models: expected exactly one of aws, azure, gcp, vault, oauth',
     ],
     ['grants that are none', `${WITHOUT_GRANTS}grants: {}\n`, '6: grants: expected at least one grant; leave the key'],
     ['grants without a value', `${WITHOUT_GRANTS}grants:\n`, '6: grants: expected grants by name'],

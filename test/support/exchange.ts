@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/base/clock.ts';
 import type { Credentials } from '../../src/credentials/credentials.ts';
-import type { AwsGrant } from '../../src/credentials/grant.ts';
+import type { AwsGrant } from '../../src/credentials/grants/aws.ts';
 import { createAuthority } from '../../src/dev/authority.ts';
 import { createAwsExchanger } from '../../src/exchange/aws.ts';
 import { type JwtSvid, parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
@@ -11,6 +11,7 @@ import { type ScriptedSts, type StsAnswer, type StsRequest, startScriptedSts } f
 export const MODELS_GRANT: AwsGrant = Object.freeze({
   kind: 'aws',
   audience: 'sts.amazonaws.com',
+  target: 'arn:aws:iam::111122223333:role/models',
   roleArn: 'arn:aws:iam::111122223333:role/models',
   region: 'us-east-1',
   durationSeconds: 900,
@@ -51,7 +52,9 @@ export async function exchangeOnce(
   const clock = createRecordingClock();
   const svid = await subjectToken();
   const exchanger = createAwsExchanger({ clock, random: () => options.random ?? 0.5, endpoint: sts.url });
-  const running = exchanger.exchange(svid, MODELS_GRANT, options.signal ?? new AbortController().signal);
+  const running = exchanger.exchange(svid, MODELS_GRANT, {
+    signal: options.signal ?? new AbortController().signal,
+  });
   let done = false;
   const end = (): void => {
     done = true;

@@ -33,6 +33,8 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   minLength: (least, value) => typeof value !== 'string' || [...value].length >= Number(least),
   maxLength: (most, value) => typeof value !== 'string' || [...value].length <= Number(most),
   pattern: (pattern, value) => typeof value !== 'string' || new RegExp(String(pattern), 'u').test(value),
+  enum: (values, value) => list(values).includes(value),
+  oneOf: (schemas, value) => list(schemas).filter((schema) => matchesSchema(object(schema), value)).length === 1,
   anyOf: (schemas, value) => list(schemas).some((schema) => matchesSchema(object(schema), value)),
 };
 

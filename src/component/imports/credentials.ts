@@ -65,16 +65,23 @@ export const credentialsImport: HostImport = {
 
 /** The variant `credentials`, with its secrets in the clear: from here they are the component's. */
 function toVariant(credentials: Credentials): { tag: string; val: unknown } {
-  return {
-    tag: 'aws',
-    val: {
-      accessKeyId: credentials.accessKeyId,
-      secretAccessKey: credentials.secretAccessKey.reveal(),
-      sessionToken: credentials.sessionToken.reveal(),
-      expiration: BigInt(Math.floor(credentials.expiresAt / 1000)),
-      region: credentials.region,
-    },
-  };
+  const expiration = BigInt(Math.floor(credentials.expiresAt / 1000));
+  const { kind: tag } = credentials;
+  switch (tag) {
+    case 'aws': {
+      const { accessKeyId, secretAccessKey, sessionToken, region } = credentials;
+      const [secret, session] = [secretAccessKey.reveal(), sessionToken.reveal()];
+      return { tag, val: { accessKeyId, secretAccessKey: secret, sessionToken: session, expiration, region } };
+    }
+    case 'vault': {
+      const { token, address, namespace } = credentials;
+      return { tag, val: { token: token.reveal(), address, namespace, expiration } };
+    }
+    default: {
+      const { token, tokenType } = credentials;
+      return { tag, val: { token: token.reveal(), tokenType, expiration } };
+    }
+  }
 }
 
 function toOutcome({ code, message }: SvidxError): ImportOutcome {

@@ -37,6 +37,7 @@ export async function rolesForPolicies(policies: PolicySet, issuer: string): Pro
   const roles = new Map<string, Role>();
   for (const { spiffeId, grants } of policies.components) {
     for (const { grant } of grants) {
+      if (grant.kind !== 'aws') continue;
       const { roleArn, audience, durationSeconds } = grant;
       const filledIn = fillIn(template, {
         '<ACCOUNT_ID>': accountOf(roleArn),

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { isSecureUrl } from '../../base/http-url.ts';
+
+const issuerText = z
+  .string()
+  .max(2048)
+  .refine(isSecureUrl, 'expected an https URL without credentials, query and fragment');
+
+/** RFC 8707 section 2: an absolute URI without a fragment. */
+const resourceText = z
+  .string()
+  .max(2048)
+  .refine((text) => URL.canParse(text) && !text.includes('#'), 'expected an absolute URI without a fragment');
+
+/** RFC 6749 section 3.3. */
+const scopeText = z
+  .string()
+  .max(2048)
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'expected scopes with one space between them');
+
+export const OAUTH_FLOWS = ['token-exchange', 'jwt-bearer', 'client-credentials'] as const;
+export const OAUTH_ASSERTION_TYPES = ['jwt-bearer', 'jwt-spiffe'] as const;
+
+export const oauthGrantDocument = z
+  .strictObject({
+    issuer: issuerText.describe('The authorization server. Its metadata are discovered from there.'),
+    flow: z
+      .enum(OAUTH_FLOWS)
+      .default('token-exchange')
+      .describe(
+        'What the JWT-SVID is: the subject token (RFC 8693), the authorization grant (RFC 7523) or the client assertion.',
+      ),
+    clientId: z
+      .string()
+      .min(1)
+      .max(2048)
+      .regex(/^[\x20-\x7e]+$/, 'expected a client ID of printable ASCII')
+      .optional()
+      .describe('The client ID, where the server wants one.'),
+    assertionType: z
+      .enum(OAUTH_ASSERTION_TYPES)
+      .default('jwt-bearer')
+      .describe('With `client-credentials`: the standard type of client assertion, or the one of the SPIFFE draft.'),
+    resource: z
+      .array(resourceText)
+      .min(1)
+      .max(20)
+      .optional()
+      .describe('Where the access token will be used (RFC 8707).'),
+    targetAudience: z
+      .array(z.string().min(1).max(2048))
+      .min(1)
+      .max(20)
+      .optional()
+      .describe('With `token-exchange`: the logical names of where the access token will be used.'),
+    scope: scopeText.optional().describe('What the access token may be used for.'),
+  })
+  .describe('Any OAuth 2.0 authorization server.');
+
+/** An access token of an OAuth 2.0 authorization server. */
+export interface OAuthGrant {
+  readonly kind: 'oauth';
+  /** The one audience of the JWT-SVID that is exchanged. */
+  readonly audience: string;
+  /** What the audit names: the authorization server's issuer. */
+  readonly target: string;
+  readonly issuer: string;
+  readonly flow: (typeof OAUTH_FLOWS)[number];
+  readonly clientId: string | undefined;
+  readonly assertionType: (typeof OAUTH_ASSERTION_TYPES)[number];
+  readonly resource: readonly string[];
+  readonly targetAudience: readonly string[];
+  readonly scope: string | undefined;
+}
+
+/** The issuer as the sole audience is what RFC 7523bis and the SPIFFE client authentication draft ask for. */
+export function oauthGrant(document: z.output<typeof oauthGrantDocument>, audience?: string): OAuthGrant {
+  const { issuer, flow, clientId, assertionType, resource = [], targetAudience = [], scope } = document;
+  return {
+    kind: 'oauth',
+    audience: audience ?? issuer,
+    target: issuer,
+    issuer,
+    flow,
+    clientId,
+    assertionType,
+    resource: Object.freeze(resource),
+    targetAudience: Object.freeze(targetAudience),
+    scope,
+  };
+}
