@@ -3,6 +3,9 @@ import { type ErrorCode, SvidxError } from '../base/errors.ts';
 import { isJsonObject } from '../base/json.ts';
 import { type Secret, scrub } from '../base/secret.ts';
 
+/** What is called of STS. */
+export type StsAction = 'AssumeRoleWithWebIdentity' | 'AssumeRole';
+
 type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
 
 /**
@@ -12,6 +15,8 @@ type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
 const CODES: Readonly<Record<string, ExchangeCode>> = {
   AccessDenied: 'exchange_denied',
   ExpiredToken: 'exchange_token_rejected',
+  InvalidClientTokenId: 'exchange_token_rejected',
+  UnrecognizedClient: 'exchange_token_rejected',
   InvalidIdentityToken: 'exchange_token_rejected',
   IDPRejectedClaim: 'exchange_token_rejected',
   IDPCommunicationError: 'exchange_unavailable',
@@ -32,10 +37,21 @@ const MESSAGES: Readonly<Record<ExchangeCode, string>> = {
     'AWS STS refused: the role does not exist, or its trust policy does not allow this SPIFFE ID and audience',
   exchange_token_rejected:
     'AWS STS does not accept the JWT-SVID: its issuer must be an OIDC provider of the account, with this audience',
-  exchange_request_rejected: 'AWS STS refused the request: check roleArn, region and duration of the grant',
+  exchange_request_rejected:
+    'AWS STS refused the request: check roleArn, region, duration and session policies of the grant',
   exchange_throttled: 'AWS STS is throttling',
   exchange_unavailable: 'AWS STS cannot be reached or fails',
   exchange_response_invalid: 'AWS STS answered with something that is not its protocol',
+};
+
+const MESSAGES_OF: Readonly<Record<StsAction, Partial<Record<ExchangeCode, string>>>> = {
+  AssumeRoleWithWebIdentity: {},
+  AssumeRole: {
+    exchange_denied:
+      'AWS STS refused the second role: it does not exist, it does not trust the first, or the first may not assume it',
+    exchange_token_rejected: 'AWS STS does not accept the credentials of the first role',
+    exchange_request_rejected: 'AWS STS refused the request for the second role: check roleArn and duration',
+  },
 };
 
 /** The SDK's name for an error answer without a code of STS in it: not STS but something before it has answered. */
@@ -46,11 +62,14 @@ const KEYS_NOT_FETCHED = /retrieve verification key/i;
 
 /**
  * The meaning of a failed call to AWS STS. What STS said goes to the detail, without the token it may quote.
- * @param token the JWT-SVID that was sent
+ * @param action what was called
+ * @param secrets what was sent with it
  */
-export function toExchangeError(error: unknown, token: Secret): SvidxError {
+export function toExchangeError(error: unknown, action: StsAction, secrets: readonly Secret[]): SvidxError {
   const code = classify(error);
-  return new SvidxError(code, MESSAGES[code], { detail: scrub(describe(error), [token]) });
+  return new SvidxError(code, { ...MESSAGES, ...MESSAGES_OF[action] }[code], {
+    detail: scrub(describe(error), secrets),
+  });
 }
 
 function classify(error: unknown): ExchangeCode {

@@ -1,15 +1,16 @@
 import {
+  AssumeRoleCommand,
   AssumeRoleWithWebIdentityCommand,
-  type AssumeRoleWithWebIdentityResponse,
   STSClient,
   type STSClientConfig,
+  type Credentials as StsCredentials,
 } from '@aws-sdk/client-sts';
 import { retry } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
-import type { AwsGrant } from '../credentials/grants/aws.ts';
+import type { AwsGrant, ChainedRole } from '../credentials/grants/aws.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { toExchangeError } from './aws-errors.ts';
 import { boundedBody } from './bounded-body.ts';
@@ -49,14 +50,24 @@ const NOTHING_FROM_THE_HOST = {
 
 const RETRY = { attempts: 3, firstMs: 200, maxMs: 2_000 };
 
-/** AssumeRoleWithWebIdentity: a JWT-SVID for the credentials of an IAM role. The request itself needs no credentials. */
+/**
+ * AssumeRoleWithWebIdentity: a JWT-SVID for the credentials of an IAM role; the request itself needs no credentials. Where
+ * the grant names a second role, AssumeRole with the credentials of the first follows.
+ */
 export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsGrant, AwsCredentials> {
+  const { clock, random } = options;
   const clients = new Map<string, STSClient>();
 
   function clientFor(region: string): STSClient {
     const known = clients.get(region);
     if (known !== undefined) return known;
-    const client = new STSClient({
+    const client = new STSClient(clientConfig(region));
+    clients.set(region, client);
+    return client;
+  }
+
+  function clientConfig(region: string): STSClientConfig {
+    return {
       ...NOTHING_FROM_THE_HOST,
       region,
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -68,41 +79,77 @@ export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsG
         throwOnRequestTimeout: true,
       },
       streamCollector: boundedBody(MAX_RESPONSE_BYTES),
-    });
-    clients.set(region, client);
-    return client;
+    };
   }
 
-  async function assumeRole(
+  async function assumeRoleWithWebIdentity(
     svid: JwtSvid,
     grant: AwsGrant,
     signal: AbortSignal,
-  ): Promise<AssumeRoleWithWebIdentityResponse> {
+  ): Promise<StsCredentials | undefined> {
     const command = new AssumeRoleWithWebIdentityCommand({
       RoleArn: grant.roleArn,
       RoleSessionName: roleSessionName(svid.spiffeId),
       WebIdentityToken: svid.token.reveal(),
       DurationSeconds: grant.durationSeconds,
+      ...(grant.assumeRole === undefined ? sessionPolicies(grant) : {}),
     });
     try {
-      return await clientFor(grant.region).send(command, { abortSignal: signal });
+      return (await clientFor(grant.region).send(command, { abortSignal: signal })).Credentials;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw toExchangeError(error, svid.token);
+      throw toExchangeError(error, 'AssumeRoleWithWebIdentity', [svid.token]);
+    }
+  }
+
+  async function assumeRole(
+    { spiffeId }: JwtSvid,
+    first: AwsCredentials,
+    role: ChainedRole,
+    grant: AwsGrant,
+    signal: AbortSignal,
+  ): Promise<StsCredentials | undefined> {
+    const { accessKeyId, secretAccessKey, sessionToken } = first;
+    const client = new STSClient({
+      ...clientConfig(grant.region),
+      credentials: { accessKeyId, secretAccessKey: secretAccessKey.reveal(), sessionToken: sessionToken.reveal() },
+    });
+    const command = new AssumeRoleCommand({
+      RoleArn: role.roleArn,
+      RoleSessionName: roleSessionName(spiffeId),
+      DurationSeconds: role.durationSeconds,
+      ExternalId: role.externalId,
+      ...sessionPolicies(grant),
+    });
+    try {
+      return (await client.send(command, { abortSignal: signal })).Credentials;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw toExchangeError(error, 'AssumeRole', [secretAccessKey, sessionToken]);
+    } finally {
+      client.destroy();
     }
   }
 
   return {
     async exchange(subjectToken, grant, { signal }) {
-      const response = await retry(() => assumeRole(subjectToken, grant, signal), {
-        ...RETRY,
-        clock: options.clock,
-        random: options.random,
-        isRetryable: isTransient,
-        signal,
-      });
-      return toCredentials(response, grant, options.clock.now());
+      const attempts = <T>(step: () => Promise<T>): Promise<T> =>
+        retry(step, { ...RETRY, clock, random, isRetryable: isTransient, signal });
+      const { region, assumeRole: second } = grant;
+      const own = await attempts(() => assumeRoleWithWebIdentity(subjectToken, grant, signal));
+      const credentials = toCredentials(own, region, clock.now());
+      if (second === undefined) return credentials;
+      const chained = await attempts(() => assumeRole(subjectToken, credentials, second, grant, signal));
+      return toCredentials(chained, region, clock.now());
     },
+  };
+}
+
+/** They narrow the credentials that are handed out, so they go with the last role that is assumed. */
+function sessionPolicies({ sessionPolicy, policyArns }: AwsGrant) {
+  return {
+    ...(sessionPolicy === undefined ? {} : { Policy: sessionPolicy }),
+    ...(policyArns.length === 0 ? {} : { PolicyArns: policyArns.map((arn) => ({ arn })) }),
   };
 }
 
@@ -110,8 +157,8 @@ function isTransient(error: unknown): boolean {
   return error instanceof SvidxError && (error.code === 'exchange_unavailable' || error.code === 'exchange_throttled');
 }
 
-function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGrant, now: number): AwsCredentials {
-  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = response.Credentials ?? {};
+function toCredentials(answer: StsCredentials | undefined, region: string, now: number): AwsCredentials {
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = answer ?? {};
   const expiresAt = Expiration?.getTime() ?? Number.NaN;
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || Number.isNaN(expiresAt)) {
     throw unusable('a field is missing');
@@ -123,7 +170,7 @@ function toCredentials(response: AssumeRoleWithWebIdentityResponse, grant: AwsGr
     secretAccessKey: new Secret(SecretAccessKey),
     sessionToken: new Secret(SessionToken),
     expiresAt,
-    region: grant.region,
+    region,
   });
 }
 

@@ -10,7 +10,8 @@ const DENIED =
   'AWS STS refused: the role does not exist, or its trust policy does not allow this SPIFFE ID and audience';
 const TOKEN_REJECTED =
   'AWS STS does not accept the JWT-SVID: its issuer must be an OIDC provider of the account, with this audience';
-const REQUEST_REJECTED = 'AWS STS refused the request: check roleArn, region and duration of the grant';
+const REQUEST_REJECTED =
+  'AWS STS refused the request: check roleArn, region, duration and session policies of the grant';
 const THROTTLED = 'AWS STS is throttling';
 const UNAVAILABLE = 'AWS STS cannot be reached or fails';
 const NOT_STS = 'AWS STS answered with something that is not its protocol';

@@ -15,6 +15,9 @@ export const MODELS_GRANT: AwsGrant = Object.freeze({
   roleArn: 'arn:aws:iam::111122223333:role/models',
   region: 'us-east-1',
   durationSeconds: 900,
+  sessionPolicy: undefined,
+  policyArns: [],
+  assumeRole: undefined,
 });
 
 /** A JWT-SVID with a real signature, valid now. */

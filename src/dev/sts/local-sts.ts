@@ -1,13 +1,14 @@
 import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
+import { isJsonObject, parseJson } from '../../base/json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Listener } from '../../http/listener.ts';
 import { readBody } from '../../http/read-body.ts';
 import { StsError } from './errors.ts';
 import { accountOf, providerArn, providerName, type Role } from './roles.ts';
 import { type IssuedCredential, type SignedRequest, verifySignature } from './signature.ts';
-import { allowsWebIdentity } from './trust-policy.ts';
+import { allows } from './trust-policy.ts';
 import { type OidcProvider, verifyWebIdentity } from './web-identity.ts';
 import { errorXml, resultXml, type XmlElements } from './xml.ts';
 
@@ -22,6 +23,7 @@ export interface LocalStsOptions {
 
 /** A credential that was handed out, and who it is. */
 interface Session extends IssuedCredential {
+  readonly role: Role;
   readonly arn: string;
   readonly userId: string;
   readonly account: string;
@@ -33,8 +35,8 @@ const MAX_BODY_BYTES = 64 * 1024;
 const REMEMBER_EXPIRED_MS = 24 * 3600_000;
 
 /**
- * A local AWS STS for development: AssumeRoleWithWebIdentity with the checks that AWS makes, and GetCallerIdentity, which
- * proves that the credentials work. Answers in STS's XML with STS's error codes (query protocol, version 2011-06-15).
+ * A local AWS STS for development: AssumeRoleWithWebIdentity and AssumeRole with the checks that AWS makes, and
+ * GetCallerIdentity, which proves that the credentials work. Answers in STS's XML with STS's error codes (query protocol, version 2011-06-15).
  */
 export function serveLocalSts(listener: Listener, options: LocalStsOptions): void {
   const sessions = new Map<string, Session>();
@@ -75,7 +77,9 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     }
     switch (action) {
       case 'AssumeRoleWithWebIdentity':
-        return resultXml(action, await assumeRole(params), requestId);
+        return resultXml(action, await assumeRoleWithWebIdentity(params), requestId);
+      case 'AssumeRole':
+        return resultXml(action, await assumeRole(params, request), requestId);
       case 'GetCallerIdentity':
         return resultXml(action, await callerIdentity(request), requestId);
       default:
@@ -83,39 +87,45 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     }
   }
 
-  async function assumeRole(params: URLSearchParams): Promise<XmlElements> {
-    const roleArn = required(params, 'RoleArn', /^.{20,2048}$/);
-    const sessionName = required(params, 'RoleSessionName', /^[\w+=,.@-]{2,64}$/);
+  async function assumeRoleWithWebIdentity(params: URLSearchParams): Promise<XmlElements> {
+    const request = assumeRequest(params, 43_200);
     const token = required(params, 'WebIdentityToken', /^.{4,20000}$/);
-    const duration = params.get('DurationSeconds') ?? '3600';
-    const seconds = Number(duration);
-    if (!/^\d{3,5}$/.test(duration) || seconds < 900 || seconds > 43_200) {
-      throw validationError('durationSeconds must be an integer from 900 to 43200');
-    }
     const identity = await verifyWebIdentity(token, options.providers, options.clock.now());
-    const role = options.roles.get(roleArn);
-    if (role === undefined || !isTrusted(role, identity)) {
+    const role = options.roles.get(request.roleArn);
+    if (role === undefined || !trustsWebIdentity(role, identity)) {
       throw new StsError(403, 'AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
     }
-    if (seconds > role.maxSessionDuration) {
-      throw validationError('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
-    }
-    const session = open(role, sessionName, seconds);
+    const session = open(role, request);
     return {
-      Credentials: {
-        AccessKeyId: session.accessKeyId,
-        SecretAccessKey: session.secretAccessKey,
-        SessionToken: session.sessionToken,
-        Expiration: new Date(session.expiresAt).toISOString().replace(/\.\d{3}Z$/, 'Z'),
-      },
+      ...credentialElements(session),
       SubjectFromWebIdentityToken: identity.subject,
-      AssumedRoleUser: { AssumedRoleId: session.userId, Arn: session.arn },
       Provider: providerArn(session.account, identity.provider.issuer),
       Audience: identity.audience,
     };
   }
 
-  function open(role: Role, sessionName: string, duration: number): Session {
+  async function assumeRole(params: URLSearchParams, signed: SignedRequest): Promise<XmlElements> {
+    const caller = await callerOf(signed);
+    // Role chaining is limited to one hour, whatever the second role allows (IAM user guide, role chaining).
+    const request = assumeRequest(params, 3600);
+    const role = options.roles.get(request.roleArn);
+    const externalId = params.get('ExternalId');
+    const context = new Map(externalId === null ? [] : [['sts:ExternalId', externalId]]);
+    const principal = caller.role.arn;
+    if (role === undefined || !allows(role.trustPolicy, { action: 'sts:AssumeRole', principal, context })) {
+      throw new StsError(
+        403,
+        'AccessDenied',
+        `User: ${caller.arn} is not authorized to perform: sts:AssumeRole on resource: ${request.roleArn}`,
+      );
+    }
+    return credentialElements(open(role, request));
+  }
+
+  function open(role: Role, { sessionName, seconds }: AssumeParameters): Session {
+    if (seconds > role.maxSessionDuration) {
+      throw validationError('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
+    }
     const now = options.clock.now();
     for (const [key, { expiresAt }] of sessions) {
       if (expiresAt + REMEMBER_EXPIRED_MS <= now) sessions.delete(key);
@@ -123,11 +133,12 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     const account = accountOf(role.arn);
     const roleName = role.arn.split('/').at(-1) ?? '';
     const session: Session = {
+      role,
       // The shapes of AWS' own: ASIA is a temporary key, AROA a role (IAM user guide, unique identifiers).
       accessKeyId: `ASIA${randomText('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', 16)}`,
       secretAccessKey: randomBytes(30).toString('base64'),
       sessionToken: randomBytes(264).toString('base64'),
-      expiresAt: (Math.floor(now / 1000) + duration) * 1000,
+      expiresAt: (Math.floor(now / 1000) + seconds) * 1000,
       arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`,
       userId: `AROA${createHash('sha256').update(role.arn).digest('hex').slice(0, 17).toUpperCase()}:${sessionName}`,
       account,
@@ -137,20 +148,72 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
   }
 
   async function callerIdentity(request: SignedRequest): Promise<XmlElements> {
-    const { arn, userId, account } = await verifySignature(
-      request,
-      (accessKeyId) => sessions.get(accessKeyId),
-      options.clock.now(),
-    );
+    const { arn, userId, account } = await callerOf(request);
     return { Arn: arn, UserId: userId, Account: account };
+  }
+
+  function callerOf(request: SignedRequest): Promise<Session> {
+    return verifySignature(request, (accessKeyId) => sessions.get(accessKeyId), options.clock.now());
   }
 }
 
-function isTrusted(role: Role, identity: Awaited<ReturnType<typeof verifyWebIdentity>>): boolean {
+/** What both ways of assuming a role are told. */
+interface AssumeParameters {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  readonly seconds: number;
+}
+
+function assumeRequest(params: URLSearchParams, maxSeconds: number): AssumeParameters {
+  const roleArn = required(params, 'RoleArn', /^.{20,2048}$/);
+  const sessionName = required(params, 'RoleSessionName', /^[\w+=,.@-]{2,64}$/);
+  const duration = params.get('DurationSeconds') ?? '3600';
+  const seconds = Number(duration);
+  if (!/^\d{3,5}$/.test(duration) || seconds < 900 || seconds > maxSeconds) {
+    throw validationError(`durationSeconds must be an integer from 900 to ${maxSeconds}`);
+  }
+  checkSessionPolicies(params);
+  return { roleArn, sessionName, seconds };
+}
+
+/** Nothing here is narrowed by them, since nothing here has permissions; but what AWS would refuse is refused. */
+function checkSessionPolicies(params: URLSearchParams): void {
+  const policy = params.get('Policy');
+  const arns = [...params].filter(([name]) => /^PolicyArns\.member\.\d+\.arn$/.test(name)).map(([, arn]) => arn);
+  if (policy !== null && !isPolicyDocument(policy)) {
+    throw new StsError(400, 'MalformedPolicyDocument', 'This policy contains invalid Json');
+  }
+  if (arns.length > 10 || arns.some((arn) => !/^arn:aws[a-z-]*:iam::(\d{12}|aws):policy\/.{1,2000}$/.test(arn))) {
+    throw validationError('policyArns must be at most 10 ARNs of managed policies');
+  }
+  if ((policy?.length ?? 0) + arns.join('').length > 2048) {
+    throw new StsError(400, 'PackedPolicyTooLarge', 'Packed policy consumes more than 100% of allotted space');
+  }
+}
+
+function isPolicyDocument(text: string): boolean {
+  const policy = parseJson(Buffer.from(text));
+  return isJsonObject(policy) && policy['Version'] !== undefined && policy['Statement'] !== undefined;
+}
+
+function credentialElements(session: Session): XmlElements {
+  return {
+    Credentials: {
+      AccessKeyId: session.accessKeyId,
+      SecretAccessKey: session.secretAccessKey,
+      SessionToken: session.sessionToken,
+      Expiration: new Date(session.expiresAt).toISOString().replace(/\.\d{3}Z$/, 'Z'),
+    },
+    AssumedRoleUser: { AssumedRoleId: session.userId, Arn: session.arn },
+  };
+}
+
+function trustsWebIdentity(role: Role, identity: Awaited<ReturnType<typeof verifyWebIdentity>>): boolean {
   const issuer = identity.provider.issuer;
   const name = providerName(issuer);
-  return allowsWebIdentity(role.trustPolicy, {
-    provider: providerArn(accountOf(role.arn), issuer),
+  return allows(role.trustPolicy, {
+    action: 'sts:AssumeRoleWithWebIdentity',
+    principal: providerArn(accountOf(role.arn), issuer),
     context: new Map([
       [`${name}:sub`, identity.subject],
       [`${name}:aud`, identity.audience],

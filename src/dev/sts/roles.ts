@@ -10,8 +10,8 @@ export interface Role {
   readonly maxSessionDuration: number;
 }
 
-/** The trust policy that the README tells AWS users to use, with its placeholders. */
-const TEMPLATE = new URL('../../../deploy/aws/trust-policy.json', import.meta.url);
+/** The trust policies that the README tells AWS users to use, with their placeholders. */
+const TEMPLATES = new URL('../../../deploy/aws/', import.meta.url);
 
 /**
  * A role that nobody changed allows sessions of one hour (IAM, MaxSessionDuration). Here it is raised to what the grants
@@ -30,31 +30,48 @@ export function providerArn(accountId: string, issuer: string): string {
 
 /**
  * The roles that the policies name, each with the trust policy of `deploy/aws/` filled in: once for each component that
- * is granted the role.
+ * is granted the role, and once for each role from which another is assumed.
  */
 export async function rolesForPolicies(policies: PolicySet, issuer: string): Promise<Map<string, Role>> {
-  const template = await readFile(TEMPLATE, 'utf8');
+  const [webIdentity, chained] = await Promise.all(
+    ['trust-policy.json', 'chained-trust-policy.json'].map((name) => readFile(new URL(name, TEMPLATES), 'utf8')),
+  );
   const roles = new Map<string, Role>();
+
+  function add(arn: string, trustPolicy: TrustPolicy, duration: number): void {
+    const known = roles.get(arn);
+    roles.set(arn, {
+      arn,
+      trustPolicy: { ...trustPolicy, Statement: [...(known?.trustPolicy.Statement ?? []), ...trustPolicy.Statement] },
+      maxSessionDuration: Math.max(known?.maxSessionDuration ?? DEFAULT_MAX_SESSION_SECONDS, duration),
+    });
+  }
+
   for (const { spiffeId, grants } of policies.components) {
     for (const { grant } of grants) {
       if (grant.kind !== 'aws') continue;
-      const { roleArn, audience, durationSeconds } = grant;
-      const filledIn = fillIn(template, {
-        '<ACCOUNT_ID>': accountOf(roleArn),
+      const filledIn = fillIn(webIdentity, {
+        '<ACCOUNT_ID>': accountOf(grant.roleArn),
         '<ISSUER>': providerName(issuer),
         '<SPIFFE_ID>': spiffeId.toString(),
-        '<AUDIENCE>': audience,
+        '<AUDIENCE>': grant.audience,
       });
-      const { Version, Statement } = trustPolicyDocument.parse(JSON.parse(filledIn));
-      const known = roles.get(roleArn);
-      roles.set(roleArn, {
-        arn: roleArn,
-        trustPolicy: { Version, Statement: [...(known?.trustPolicy.Statement ?? []), ...Statement] },
-        maxSessionDuration: Math.max(known?.maxSessionDuration ?? DEFAULT_MAX_SESSION_SECONDS, durationSeconds),
-      });
+      add(grant.roleArn, trustPolicyDocument.parse(JSON.parse(filledIn)), grant.durationSeconds);
+      if (grant.assumeRole !== undefined) {
+        const { roleArn, durationSeconds, externalId } = grant.assumeRole;
+        add(roleArn, chainedTrustPolicy(chained ?? '', grant.roleArn, externalId), durationSeconds);
+      }
     }
   }
   return roles;
+}
+
+/** As `deploy/aws/README.md` has it: without its condition where there is no external ID. */
+function chainedTrustPolicy(template: string, firstRoleArn: string, externalId: string | undefined): TrustPolicy {
+  const filledIn = fillIn(template, { '<FIRST_ROLE_ARN>': firstRoleArn, '<EXTERNAL_ID>': externalId ?? '' });
+  const policy = trustPolicyDocument.parse(JSON.parse(filledIn));
+  if (externalId !== undefined) return policy;
+  return { ...policy, Statement: policy.Statement.map((statement) => ({ ...statement, Condition: {} })) };
 }
 
 /** The account in the ARN of a role: `arn:aws:iam::111122223333:role/name`. */
@@ -63,7 +80,7 @@ export function accountOf(roleArn: string): string {
 }
 
 /** A JSON text with its placeholders replaced, each by the JSON form of its value. */
-function fillIn(template: string, values: Readonly<Record<string, string>>): string {
+function fillIn(template = '', values: Readonly<Record<string, string>> = {}): string {
   return template.replace(/<[A-Z_]+>/g, (placeholder) =>
     JSON.stringify(values[placeholder] ?? placeholder).slice(1, -1),
   );

@@ -12,7 +12,7 @@ const OPERATORS: Readonly<Record<string, (pattern: string, value: string) => boo
 const statement = z.strictObject({
   Sid: z.string().optional(),
   Effect: z.enum(['Allow', 'Deny']),
-  Principal: z.strictObject({ Federated: oneOrMore }),
+  Principal: z.union([z.strictObject({ Federated: oneOrMore }), z.strictObject({ AWS: oneOrMore })]),
   Action: oneOrMore,
   Condition: z
     .record(
@@ -22,7 +22,7 @@ const statement = z.strictObject({
     .default({}),
 });
 
-/** The trust policy of a role, as JSON (IAM user guide, JSON policy elements), for web identity. */
+/** The trust policy of a role, as JSON (IAM user guide, JSON policy elements), for web identity and for other roles. */
 export const trustPolicyDocument = z.strictObject({
   Version: z.literal('2012-10-17'),
   Statement: z.array(statement).min(1),
@@ -30,23 +30,23 @@ export const trustPolicyDocument = z.strictObject({
 
 export type TrustPolicy = z.output<typeof trustPolicyDocument>;
 
-export interface WebIdentityRequest {
-  /** The ARN of the OIDC provider. */
-  readonly provider: string;
+export interface AssumeRequest {
+  readonly action: 'sts:AssumeRoleWithWebIdentity' | 'sts:AssumeRole';
+  /** Who asks: the ARN of an OIDC provider (`Federated`) or of a role (`AWS`). */
+  readonly principal: string;
   /** The values of the condition keys, such as `oidc.example.com:sub`. */
   readonly context: ReadonlyMap<string, string>;
 }
 
-const ACTION = 'sts:AssumeRoleWithWebIdentity';
-
-/** Whether the policy lets this web identity assume the role: an Allow that matches, and no Deny that does. */
-export function allowsWebIdentity(policy: TrustPolicy, request: WebIdentityRequest): boolean {
+/** Whether the policy lets this principal assume the role: an Allow that matches, and no Deny that does. */
+export function allows(policy: TrustPolicy, request: AssumeRequest): boolean {
   const effects = policy.Statement.filter((candidate) => applies(candidate, request)).map(({ Effect }) => Effect);
   return effects.includes('Allow') && !effects.includes('Deny');
 }
 
-function applies(candidate: TrustPolicy['Statement'][number], { provider, context }: WebIdentityRequest): boolean {
-  if (!candidate.Principal.Federated.includes(provider) || !candidate.Action.includes(ACTION)) return false;
+function applies(candidate: TrustPolicy['Statement'][number], { action, principal, context }: AssumeRequest): boolean {
+  const principals = 'AWS' in candidate.Principal ? candidate.Principal.AWS : candidate.Principal.Federated;
+  if (!principals.includes(principal) || !candidate.Action.includes(action)) return false;
   // Every operator and every key must hold; of a key's values, any.
   return Object.entries(candidate.Condition).every(([operator, keys]) =>
     Object.entries(keys).every(([key, expected]) => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { accountOf, providerArn, providerName } from '../../../src/dev/sts/roles.ts';
-import { allowsWebIdentity } from '../../../src/dev/sts/trust-policy.ts';
+import { allows } from '../../../src/dev/sts/trust-policy.ts';
 import { POLICY, ROLE_ARN, rolesFor, SUBJECT } from '../../support/local-sts.ts';
 
 const ISSUER = 'https://oidc.example.org/tenants/one';
@@ -85,7 +85,9 @@ describe('the roles that policies name', () => {
         ['oidc.example.org/tenants/one:sub', sub],
         ['oidc.example.org/tenants/one:aud', 'sts.amazonaws.com'],
       ]);
-      return role && allowsWebIdentity(role.trustPolicy, { provider: PROVIDER, context });
+      return (
+        role && allows(role.trustPolicy, { action: 'sts:AssumeRoleWithWebIdentity', principal: PROVIDER, context })
+      );
     };
     expect([...roles.keys()]).toEqual([ROLE_ARN, `${ROLE_ARN}2`]);
     expect([SUBJECT, 'spiffe://example.org/b', 'spiffe://example.org/c'].map((sub) => letsIn(ROLE_ARN, sub))).toEqual([

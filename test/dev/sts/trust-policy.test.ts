@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allowsWebIdentity, trustPolicyDocument, wildcardMatch } from '../../../src/dev/sts/trust-policy.ts';
+import { allows as allowsRequest, trustPolicyDocument, wildcardMatch } from '../../../src/dev/sts/trust-policy.ts';
 
 const PROVIDER = 'arn:aws:iam::111122223333:oidc-provider/oidc.example.org';
 const SUB = 'oidc.example.org:sub';
@@ -25,7 +25,11 @@ function allows(
   provider = PROVIDER,
 ): boolean {
   const values = { [SUB]: 'spiffe://example.org/api', [AUD]: 'sts.amazonaws.com', ...context };
-  return allowsWebIdentity(parse(...statements), { provider, context: new Map(Object.entries(values)) });
+  return allowsRequest(parse(...statements), {
+    action: 'sts:AssumeRoleWithWebIdentity',
+    principal: provider,
+    context: new Map(Object.entries(values)),
+  });
 }
 
 describe('who is let in', () => {
