@@ -33,6 +33,9 @@ describe('a good grant', () => {
       roleArn: ROLE,
       region: 'us-east-1',
       durationSeconds: 900,
+      sessionPolicy: undefined,
+      policyArns: [],
+      assumeRole: undefined,
     });
     expect(Object.isFrozen(grant)).toBe(true);
   });

@@ -22,7 +22,7 @@ const EXTERNAL_ID = /^[\w+=,.@:/-]{2,1224}$/;
 const roleArnText = z.string().max(2048).regex(ROLE_ARN, 'expected the ARN of an IAM role');
 
 /** Written as it would be in IAM: an object, in YAML or JSON. */
-const sessionPolicy = z.record(z.string(), z.json()).transform((policy, context) => {
+const sessionPolicy = z.record(z.string(), z.unknown()).transform((policy, context) => {
   const text = JSON.stringify(policy);
   if (text.length <= MAX_SESSION_POLICY_CHARS && /^[\x20-\xff]*$/.test(text)) return text;
   context.addIssue({

@@ -96,9 +96,11 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
       throw new StsError(403, 'AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
     }
     const session = open(role, request);
+    const { Credentials, AssumedRoleUser } = credentialElements(session);
     return {
-      ...credentialElements(session),
+      Credentials,
       SubjectFromWebIdentityToken: identity.subject,
+      AssumedRoleUser,
       Provider: providerArn(session.account, identity.provider.issuer),
       Audience: identity.audience,
     };
@@ -196,7 +198,7 @@ function isPolicyDocument(text: string): boolean {
   return isJsonObject(policy) && policy['Version'] !== undefined && policy['Statement'] !== undefined;
 }
 
-function credentialElements(session: Session): XmlElements {
+function credentialElements(session: Session): Readonly<Record<'Credentials' | 'AssumedRoleUser', XmlElements>> {
   return {
     Credentials: {
       AccessKeyId: session.accessKeyId,

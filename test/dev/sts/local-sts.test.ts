@@ -244,7 +244,7 @@ describe('parameters', () => {
 
 describe('what is no request for STS', () => {
   test.each([
-    ['an unknown action', { Action: 'AssumeRole', Version: '2011-06-15' }],
+    ['an unknown action', { Action: 'AssumeRoleWithSAML', Version: '2011-06-15' }],
     ['no action', { Version: '2011-06-15' }],
     ['another version', { Action: 'GetCallerIdentity', Version: '2010-05-08' }],
     ['no version', { Action: 'GetCallerIdentity' }],

@@ -134,7 +134,10 @@ describe('the document', () => {
     ['an unknown key in a statement', document({ Statement: [statement({ NotPrincipal: {} })] })],
     ['an unknown effect', document({ Statement: [statement({ Effect: 'allow' })] })],
     ['no principal', document({ Statement: [statement({ Principal: undefined })] })],
-    ['the principal of another kind', document({ Statement: [statement({ Principal: { AWS: '*' } })] })],
+    [
+      'the principal of another kind',
+      document({ Statement: [statement({ Principal: { Service: 'ec2.amazonaws.com' } })] }),
+    ],
     [
       'a principal of two kinds',
       document({ Statement: [statement({ Principal: { Federated: PROVIDER, AWS: '*' } })] }),
