@@ -16,6 +16,7 @@ import {
 import { audienceOf, type CanaryWorld, startCanaryWorld, svidAnswer } from '../support/canary-world.ts';
 import { eventually } from '../support/eventually.ts';
 import { findLeaks } from '../support/find-leaks.ts';
+import { ask } from '../support/http.ts';
 
 describe('the search', () => {
   const token = `${header()}.${base64('{"sub":"spiffe://example.org/team/api"}')}.${base64(randomBytes(64))}`;
@@ -176,6 +177,12 @@ describe('SPIRE refuses, or answers with something else, and repeats a token', (
     const [key] = JSON.parse(world.authority.jwkSet()).keys;
     const stream = await world.agent.streams.next();
     stream.send({ 'spiffe://example.org': JSON.stringify({ keys: [{ ...key, d, kid: 'private' }] }) });
+    const published = await eventually(async () => {
+      const { text } = await ask(world.service.urls.http, { path: '/keys' });
+      expect(text).toContain('"kid":"private"');
+      return text;
+    });
+    world.canary.hear('what is published', published);
     stream.send({ 'spiffe://example.org': `{"keys": ["${token}", "${d}"` });
     stream.send({ [`spiffe://${token}`]: '{"keys": []}' });
     stream.sendBytes(Buffer.from(token));
