@@ -25,8 +25,7 @@ export async function buildApiGateway(output: string, signal?: AbortSignal): Pro
       join(source, 'api-gateway.ts'),
       ...['--wit', join(work, 'wit'), '--world-name', 'api-gateway', '--backend', 'quickjs', '--out', output],
     ];
-    // jco has temporary files of its own, which it leaves behind when it is ended.
-    await runNode(args, { env: { ...process.env, TMPDIR: work }, signal });
+    await runNode(args, { signal });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

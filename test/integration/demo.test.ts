@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { runNode } from '../../examples/run-node.ts';
 import { startDemo } from '../support/demo.ts';
 
 /** The three parts of a token, or the header that all of them begin with. */
@@ -68,4 +69,14 @@ describe('npm run demo, told to stop,', { timeout: 60_000 }, () => {
       expect(stdout).not.toContain('"ok"');
     }
   });
+});
+
+test('a program that the demo runs is ended with it, at once', { timeout: 5_000 }, async () => {
+  const stopping = new AbortController();
+  const running = runNode(['-e', 'setTimeout(() => {}, 10_000)'], { signal: stopping.signal });
+  const reason = new Error('stop');
+  stopping.abort(reason);
+  await expect(running).rejects.toBe(reason);
+  await expect(runNode(['-e', ''], { signal: stopping.signal })).rejects.toBe(reason);
+  expect(await runNode(['-p', '1 + 1'])).toBe('2\n');
 });
