@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type ComponentHost, createComponentHost } from '../../src/component/host.ts';
@@ -7,6 +9,7 @@ import { assembleText } from '../support/assemble.ts';
 import { CREDENTIALS, expectRefused, expectSilence, post, type Question } from '../support/canary-questions.ts';
 import { type CanaryWorld, startCanaryWorld } from '../support/canary-world.ts';
 import { refusal } from '../support/errors.ts';
+import { eventually } from '../support/eventually.ts';
 import { ask, askRaw } from '../support/http.ts';
 
 /** A token is a secret wherever somebody puts it, and so is one of the service's own that is put back in. */
@@ -96,6 +99,14 @@ describe('a token that somebody puts where a name belongs', () => {
     }
     expectSilence(world);
   });
+});
+
+test('a token in a policy file that is read anew is not logged with what is wrong there', async () => {
+  const world = await startCanaryWorld();
+  await writeFile(join(world.policyFolder, 'b.yaml'), `${await tokenOf(world)}: 1\n`);
+  await eventually(async () => expect(world.log.lines.join()).toContain('policies.reload_failed'));
+  expect(world.log.lines.join()).toContain('unknown key');
+  expectSilence(world);
 });
 
 describe('a component', () => {

@@ -88,6 +88,7 @@ export function svidAnswer(token: string, id: { trust_domain: string; path: stri
 export interface CanaryWorld extends CanaryUpstreams {
   readonly service: Service;
   readonly log: MemoryLog;
+  readonly policyFolder: string;
   /** Moves the time on that the service and the agent see. Milliseconds. */
   skip(ms: number): void;
 }
@@ -123,6 +124,7 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     ...upstreams,
     service,
     log,
+    policyFolder,
     skip(ms) {
       skipped += ms;
     },
