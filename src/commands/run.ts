@@ -1,10 +1,11 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import { Secret, scrub } from '../base/secret.ts';
+import { type Secret, scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import { createComponentHost } from '../component/host.ts';
 import { readNamedFile } from '../config/read-file.ts';
+import { secretsOf } from '../credentials/credentials.ts';
 import { durationOption } from './duration-option.ts';
 import { brokerAt } from './socket-client.ts';
 import type { Terminal } from './terminal.ts';
@@ -62,7 +63,7 @@ function noting(broker: Broker, given: Secret[]): Broker {
     },
     async credentials(caller, grant) {
       const credentials = await broker.credentials(caller, grant);
-      given.push(new Secret(credentials.accessKeyId), credentials.secretAccessKey, credentials.sessionToken);
+      given.push(...secretsOf(credentials));
       return credentials;
     },
   };
