@@ -87,7 +87,7 @@ export async function waits(clock: RecordingClock, count: number): Promise<numbe
 }
 
 /** The next change of the bundles, opening streams until it comes. */
-export async function nextChange({ changes, clock }: BundleStream): Promise<void> {
+export async function nextChange({ changes, clock }: Pick<BundleStream, 'changes' | 'clock'>): Promise<void> {
   let changed = false;
   const change = changes.next().then(() => {
     changed = true;

@@ -112,12 +112,12 @@ export function createEndpointJwtBundleSource(options: EndpointJwtBundleSourceOp
 
 async function readCa(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new SvidxError('bundle_unavailable', 'the file of trusted certificates cannot be read', {
-      detail: error instanceof Error ? error.message : undefined,
-      cause: error,
-    });
-  }
+  const unusable = (problem: string, cause?: unknown): SvidxError =>
+    new SvidxError('bundle_unavailable', `the file of trusted certificates ${problem}`, { detail: file, cause });
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unusable('cannot be read', error);
+  });
+  // Node takes an empty text for none at all, and would trust its own list.
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw unusable('has no certificate (PEM)');
+  return text;
 }
