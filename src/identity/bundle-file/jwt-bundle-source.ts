@@ -31,7 +31,7 @@ const MAX_BYTES = 1024 * 1024;
 export function createFileJwtBundleSource(options: FileJwtBundleSourceOptions): RunningJwtBundleSource {
   const { trustDomain, path, clock } = options;
   const held = createHeldBundles({ ...options, wellReason: 'the bundle file is good' });
-  /** What is in the file, where that is good: what is bad is read and reported anew, and so stays in health. */
+  /** The last good content: what is bad is read anew each time, and so stays in health. */
   let seen: GoodFile | undefined;
   let timer: Timer = { cancel: () => {} };
   let closed = false;
@@ -44,7 +44,6 @@ export function createFileJwtBundleSource(options: FileJwtBundleSourceOptions): 
       held.receive([{ trustDomain, bundle: found.bundle }]);
     } catch (error) {
       if (closed) return;
-      seen = undefined;
       held.report(toSvidxError(error), {
         level: 'error',
         event: 'bundles.bad_file',
