@@ -63,8 +63,11 @@ interface Failure {
 /** The waits between failing background refreshes of one key. */
 const REFRESH_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 
-/** How much of the fresh time is shaved off at random, so that values that came together are not renewed together. */
-const FRESH_JITTER = 0.1;
+/**
+ * How much of the fresh time is shaved off at random, so that values that came together are not renewed together: 10,000
+ * that are fresh for 150 seconds then ask for a newer one over 30 seconds, 333 in a second.
+ */
+const FRESH_JITTER = 0.2;
 
 /** A refresh that returns a value hardly newer than the last is not repeated sooner than this (milliseconds). */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
