@@ -95,6 +95,7 @@ const config: Config = {
   issuer,
   listen: { host: '127.0.0.1', port: 0 },
   spireSocket,
+  bundle: { from: 'delegatedIdentity', socket: spireSocket },
   spireTimeoutMs: 10_000,
   brokerSocket: join(folder, 'broker.sock'),
   cacheSize: 10_000,

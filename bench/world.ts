@@ -51,6 +51,7 @@ export async function startBenchWorld(components: number): Promise<BenchWorld> {
     trustDomain,
     issuer,
     listen: { host: '127.0.0.1', port: 0 },
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 10_000,
     brokerSocket: join(folder, 'broker.sock'),

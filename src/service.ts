@@ -1,15 +1,13 @@
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
-import type { Config } from './config/config.ts';
-import { type WatchedPolicies, watchPolicies } from './config/policy-folder.ts';
+import { startBundleSource } from './bundle-source.ts';
+import type { Config, IssuerConfig } from './config/config.ts';
+import { watchPolicies } from './config/policy-folder.ts';
 import { createExchangerRegistry } from './exchange/registry.ts';
 import { createBrokerApp } from './http/broker-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
-import { createDelegatedIdentityApi } from './identity/delegated-identity/api.ts';
-import { createDelegatedJwtBundleSource } from './identity/delegated-identity/jwt-bundle-source.ts';
-import { createDelegatedJwtSvidSource } from './identity/delegated-identity/jwt-svid-source.ts';
 import type { JwtBundleSource } from './identity/source.ts';
 import type { TrustDomain } from './spiffe/trust-domain.ts';
 
@@ -23,76 +21,52 @@ export interface ServiceDeps {
   readonly listener?: Listener;
 }
 
-export interface Service {
-  readonly broker: Broker;
+/** The issuer, with or without a broker beside it. */
+export interface IssuerService {
+  readonly broker: Broker | null;
   /** Where the issuer listens and where the private socket is. */
-  readonly urls: { readonly http: string; readonly broker: string };
+  readonly urls: { readonly http: string; readonly broker: string | null };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
   /** Stops taking requests, lets those under way finish, lets go of everything. May be called again. */
   close(): Promise<void>;
 }
 
+export interface Service extends IssuerService {
+  readonly broker: Broker;
+  readonly urls: { readonly http: string; readonly broker: string };
+}
+
+/** What is let go of at the end, in the order in which it was taken. */
+type Closers = (() => Promise<void> | void)[];
+
 /**
- * The composition root: wires the parts in the order of the flow and starts them.
+ * The composition root: wires the parts in the order of the flow and starts them. An {@link IssuerConfig} gives the issuer
+ * alone: no policies, no private socket, nothing of SPIRE's admin socket but what the keys may come from.
  * @throws SvidxError `policy_invalid` or `config_invalid`; nothing is left running then
  */
-export async function createService(config: Config, deps: ServiceDeps): Promise<Service> {
-  const { clock, random, logger } = deps;
-  const closers: (() => Promise<void> | void)[] = [];
+export async function createService(config: Config, deps: ServiceDeps): Promise<Service>;
+export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService>;
+export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService> {
+  const closers: Closers = [];
   const close = async (): Promise<void> => {
     // Last in, first out: the listeners go before what they use.
     for (const closer of closers.splice(0).reverse()) await closer();
   };
 
   try {
-    const policies: WatchedPolicies = await watchPolicies({
-      folder: config.policyFolder,
-      trustDomain: config.trustDomain,
-      clock,
-      logger,
-    });
-    closers.push(policies.close);
-
-    const spire = createDelegatedIdentityApi(config.spireSocket);
-    closers.push(spire.close);
-    const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs: config.spireTimeoutMs });
-    const bundles = createDelegatedJwtBundleSource({
-      api: spire,
-      clock,
-      random,
-      logger,
-      timeoutMs: config.spireTimeoutMs,
-    });
+    const bundles = await startBundleSource(config, deps);
     closers.push(bundles.close);
 
-    const exchanger = createExchangerRegistry({
-      aws: async () => {
-        const { createAwsExchanger } = await import('./exchange/aws.ts');
-        return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
-      },
-    });
-    const broker = createBroker({
-      policies: policies.current,
-      svids,
-      exchanger,
-      clock,
-      random,
-      logger,
-      cacheSize: config.cacheSize,
-    });
-
-    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock));
+    const tcp = deps.listener ?? (await listenOnTcp(config.listen, deps.clock));
     closers.push(tcp.close);
     tcp.handle(createIssuerApp({ issuer: config.issuer, trustDomain: config.trustDomain, bundles }));
 
-    const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
-    closers.push(socket.close);
-    socket.handle(createBrokerApp({ broker, logger }));
+    const served = 'brokerSocket' in config ? await serveBroker(config, deps, closers) : null;
 
     return {
-      broker,
-      urls: { http: tcp.url, broker: socket.url },
+      broker: served?.broker ?? null,
+      urls: { http: tcp.url, broker: served?.url ?? null },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
     };
@@ -100,6 +74,44 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
     await close();
     throw error;
   }
+}
+
+/** Policies, identity, exchange, and the broker that joins them, at its private socket. */
+async function serveBroker(
+  config: Config,
+  { clock, random, logger }: ServiceDeps,
+  closers: Closers,
+): Promise<{ readonly broker: Broker; readonly url: string }> {
+  const { trustDomain, spireTimeoutMs: timeoutMs } = config;
+  const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
+  closers.push(policies.close);
+
+  const { createDelegatedIdentityApi } = await import('./identity/delegated-identity/api.ts');
+  const { createDelegatedJwtSvidSource } = await import('./identity/delegated-identity/jwt-svid-source.ts');
+  const spire = createDelegatedIdentityApi(config.spireSocket);
+  closers.push(spire.close);
+  const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs });
+
+  const exchanger = createExchangerRegistry({
+    aws: async () => {
+      const { createAwsExchanger } = await import('./exchange/aws.ts');
+      return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
+    },
+  });
+  const broker = createBroker({
+    policies: policies.current,
+    svids,
+    exchanger,
+    clock,
+    random,
+    logger,
+    cacheSize: config.cacheSize,
+  });
+
+  const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
+  closers.push(socket.close);
+  socket.handle(createBrokerApp({ broker, logger }));
+  return { broker, url: socket.url };
 }
 
 function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {

@@ -78,6 +78,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         trustDomain,
         issuer,
         listen,
+        bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
         spireSocket: trust.spireSocket,
         spireTimeoutMs: 10_000,
         brokerSocket: resolve(options.socket ?? join(folder, 'broker.sock')),

@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODE } from '../../src/commands/exit-codes.ts';
-import { type Config, loadConfig } from '../../src/config/config.ts';
+import { type Config, type IssuerConfig, loadConfig } from '../../src/config/config.ts';
 import { refusal } from '../support/errors.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -17,8 +17,14 @@ async function configFile(text: string | Uint8Array): Promise<string> {
   return file;
 }
 
+/** The configuration of a service with a broker. */
 async function load(text: string, env: Env = SOCKET): Promise<Config> {
-  return loadConfig(await configFile(text), env);
+  return withBroker(await loadConfig(await configFile(text), env));
+}
+
+function withBroker(config: Config | IssuerConfig): Config {
+  if (!('brokerSocket' in config)) throw new Error('the configuration of an issuer alone');
+  return config;
 }
 
 /** What is said of a configuration, a line for each problem, without the folder of the file. */
@@ -36,6 +42,7 @@ describe('a configuration', () => {
     const config = await loadConfig(file, SOCKET);
     expect(config).toMatchObject({
       listen: { host: '127.0.0.1', port: 8080 },
+      bundle: { from: 'delegatedIdentity', socket: '/run/env/admin.sock' },
       spireSocket: '/run/env/admin.sock',
       spireTimeoutMs: 10_000,
       brokerSocket: '/run/svidx/broker.sock',
@@ -78,8 +85,8 @@ log: { level: trace }
   test('finds its policies beside itself, wherever the command runs and however the file is named', async () => {
     const file = await configFile(`${LEAST}policies: ../elsewhere\n`);
     const expected = join(file, '../../elsewhere');
-    expect((await loadConfig(file, SOCKET)).policyFolder).toBe(expected);
-    expect((await loadConfig(relative(process.cwd(), file), SOCKET)).policyFolder).toBe(expected);
+    expect(withBroker(await loadConfig(file, SOCKET)).policyFolder).toBe(expected);
+    expect(withBroker(await loadConfig(relative(process.cwd(), file), SOCKET)).policyFolder).toBe(expected);
   });
 
   test('that is a link finds its policies beside the link', async () => {
@@ -87,7 +94,7 @@ log: { level: trace }
     await mkdir(join(folder, 'real'));
     await writeFile(join(folder, 'real/svidx.yaml'), LEAST);
     await symlink(join(folder, 'real/svidx.yaml'), join(folder, 'link.yaml'));
-    expect((await loadConfig(join(folder, 'link.yaml'), SOCKET)).policyFolder).toBe(join(folder, 'policies'));
+    expect(withBroker(await loadConfig(join(folder, 'link.yaml'), SOCKET)).policyFolder).toBe(join(folder, 'policies'));
   });
 
   test.each([

@@ -82,6 +82,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     trustDomain,
     issuer,
     listen: { host: '127.0.0.1', port: 0 },
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 5_000,
     brokerSocket: join(folder, 'broker.sock'),

@@ -97,13 +97,11 @@ function reader<T>(method: Method, schema: z.ZodType<T>): (bytes: Buffer) => Rea
 }
 
 const CHANNEL_OPTIONS = {
+  // Clients do not share connections: one that hangs must not take the others with it.
+  'grpc.use_local_subchannel_pool': 1,
   // Waits between attempts to connect to an agent that is away, in milliseconds: a local socket costs next to nothing.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
-  // The bundle stream is silent for hours, so only a ping tells that nobody is there any more. SPIRE's agent breaks off
-  // with ENHANCE_YOUR_CALM after the third ping within five minutes of another (grpc-go, EnforcementPolicy, MinTime).
-  'grpc.keepalive_time_ms': 6 * 60_000,
-  'grpc.keepalive_timeout_ms': 20_000,
   // What grpc-go allows a client to receive; far more than the bundles of many trust domains.
   'grpc.max_receive_message_length': 4 * 1024 * 1024,
 };

@@ -15,9 +15,10 @@ export interface Mark {
  *
  * gRPC for Node waits for ever for the first byte of whoever accepts a connection, and asks one that has gone silent
  * nothing unless told to ping, which SPIRE's agent allows only every five minutes (grpc-go, keepalive.EnforcementPolicy,
- * MinTime). So we look at what arrives: a live agent answers the frames of a request within moments, however long the call
- * itself takes, because grpc-go measures each connection with a ping of its own when data arrives (grpc-go,
- * internal/transport/bdp_estimator.go). Cutting is safe even where it is wrong: the next call connects anew.
+ * MinTime): too rarely to be of use here. So we look at what arrives. A live agent answers the frames of a request within
+ * moments, however long the call itself takes, because grpc-go measures each connection with a ping of its own when data
+ * arrives (grpc-go, internal/transport/bdp_estimator.go). Cutting is safe even where it is wrong: the next call connects
+ * anew. (Bundle streams are silent for hours; they are renewed from time to time, see `createBundleStream`.)
  */
 export class WatchedCredentials extends ChannelCredentials {
   #socket: Socket | undefined;
@@ -36,7 +37,6 @@ export class WatchedCredentials extends ChannelCredentials {
     return false;
   }
 
-  /** No other client shares this connection. */
   override _equals(other: ChannelCredentials): boolean {
     return other === this;
   }
