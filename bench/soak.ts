@@ -80,13 +80,13 @@ const agent = createAgentProcess({
 await agent.start();
 
 /** What the service says of its own calls upstream. */
-const upstream = { ok: 0, failed: 0, streamsReopened: 0 };
+const upstream = { ok: 0, failed: 0, bundlesRecovered: 0 };
 const logger = createLogger({
   level: 'info',
   destination: {
     write(line: string) {
       if (line.includes('"identity.mint"')) upstream[line.includes('"outcome":"ok"') ? 'ok' : 'failed'] += 1;
-      if (line.includes('"bundles.stream_resumed"')) upstream.streamsReopened += 1;
+      if (line.includes('"bundles.recovered"')) upstream.bundlesRecovered += 1;
     },
   },
 });

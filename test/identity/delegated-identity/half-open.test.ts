@@ -7,10 +7,10 @@ import type { DelegatedIdentityApi } from '../../../src/identity/delegated-ident
 import { MAX_GREETING_MS } from '../../../src/identity/delegated-identity/watched-credentials.ts';
 import { startRawAgent } from '../../fakes/raw-agent.ts';
 import { startScriptedAgent } from '../../fakes/scripted-agent.ts';
+import { startUnixProxy } from '../../fakes/unix-proxy.ts';
 import { type Arrivals, createArrivals } from '../../support/arrivals.ts';
 import { connectApi, unaborted } from '../../support/delegated-identity.ts';
 import { eventually } from '../../support/eventually.ts';
-import { startStallingProxy } from '../../support/stalling-proxy.ts';
 import { tempFolder } from '../../support/temp.ts';
 
 const UNAVAILABLE = 14;
@@ -89,19 +89,19 @@ describe('a connection that has become half-open', () => {
     const agent = await startScriptedAgent();
     agent.onFetch = () => ({ svids: [] });
     agent.onStream = (stream) => stream.send(BUNDLES);
-    const proxy = await startStallingProxy(agent.socketPath);
+    const proxy = await startUnixProxy(agent.socketPath);
     const api = connectApi(proxy.socketPath);
     const stream = subscribe(api);
     await stream.messages.next();
     expect(await call(api)).toEqual([]);
-    expect(proxy.open).toBe(1);
+    expect(proxy.connections).toBe(1);
 
-    proxy.stall();
+    proxy.freeze();
     await expect(call(api, 200)).rejects.toMatchObject({ code: DEADLINE_EXCEEDED });
     expect(await stream.ends.next()).toMatchObject({ code: UNAVAILABLE });
     expect(await eventually(() => call(api))).toEqual([]);
     await subscribe(api).messages.next();
-    expect(proxy.open).toBe(1);
+    expect(proxy.connections).toBe(2);
   });
 });
 
