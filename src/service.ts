@@ -8,7 +8,7 @@ import { createExchangerRegistry } from './exchange/registry.ts';
 import { createBrokerApp } from './http/broker-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
-import type { JwtBundleSource } from './identity/source.ts';
+import type { JwtBundleSource, JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 import type { TrustDomain } from './spiffe/trust-domain.ts';
 
 /** What a service uses of the world around it. */
@@ -62,7 +62,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
     closers.push(tcp.close);
     tcp.handle(createIssuerApp({ issuer: config.issuer, trustDomain: config.trustDomain, bundles }));
 
-    const served = 'brokerSocket' in config ? await serveBroker(config, deps, closers) : null;
+    const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers) : null;
 
     return {
       broker: served?.broker ?? null,
@@ -80,6 +80,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 async function serveBroker(
   config: Config,
   { clock, random, logger }: ServiceDeps,
+  bundles: RunningJwtBundleSource,
   closers: Closers,
 ): Promise<{ readonly broker: Broker; readonly url: string }> {
   const { trustDomain, spireTimeoutMs: timeoutMs } = config;
@@ -100,7 +101,7 @@ async function serveBroker(
   });
   const broker = createBroker({
     policies: policies.current,
-    svids,
+    svids: publishingKeysOf(svids, bundles),
     exchanger,
     clock,
     random,
@@ -112,6 +113,20 @@ async function serveBroker(
   closers.push(socket.close);
   socket.handle(createBrokerApp({ broker, logger }));
   return { broker, url: socket.url };
+}
+
+/**
+ * These JWT-SVIDs, each with its key on the way to being published. After a forced rotation, or an agent's return, a token
+ * may come before the bundle with its key, and whoever it is for would refuse it.
+ */
+function publishingKeysOf(svids: JwtSvidSource, bundles: RunningJwtBundleSource): JwtSvidSource {
+  return {
+    async fetchJwtSvid(subject, audience, signal) {
+      const svid = await svids.fetchJwtSvid(subject, audience, signal);
+      if (!bundles.get(subject.spiffeId.trustDomain)?.candidates(svid.keyId).length) bundles.hurry();
+      return svid;
+    },
+  };
 }
 
 function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {

@@ -40,6 +40,9 @@ const RECONNECT: Backoff = { firstMs: 200, maxMs: 10_000 };
  */
 const REFUSED: Backoff = { firstMs: 60_000, maxMs: 60_000 };
 
+/** How long after one attempt that was hurried no other one is. Milliseconds. */
+const HURRY_INTERVAL_MS = 1_000;
+
 /**
  * How long a stream is relied on before another one takes its place; half of it is jitter.
  *
@@ -83,6 +86,7 @@ export function createBundleStream(options: BundleStreamOptions): RunningJwtBund
   let next: Stream | undefined;
   let isRetrying = false;
   let failures = 0;
+  let hurriedUntil = 0;
   let timer: Timer = { cancel: () => {} };
   let closed = false;
 
@@ -137,6 +141,13 @@ export function createBundleStream(options: BundleStreamOptions): RunningJwtBund
   open();
   return {
     ...held,
+    hurry() {
+      // An open stream brings what is new by itself; one that waits for its next attempt may wait too long.
+      if (closed || !isRetrying || clock.now() < hurriedUntil) return;
+      hurriedUntil = clock.now() + HURRY_INTERVAL_MS;
+      timer.cancel();
+      open();
+    },
     close() {
       closed = true;
       timer.cancel();

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { createAuthority } from '../../src/dev/authority.ts';
 import { createDelegatedIdentityApi } from '../../src/identity/delegated-identity/api.ts';
 import { createDelegatedJwtBundleSource } from '../../src/identity/delegated-identity/jwt-bundle-source.ts';
-import type { JwtBundleSource } from '../../src/identity/source.ts';
+import type { RunningJwtBundleSource } from '../../src/identity/source.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
 import { createRecordingClock, type RecordingClock } from '../fakes/recording-clock.ts';
@@ -15,7 +15,7 @@ export const FIRST_MESSAGE_MS = 4_999;
 /** A bundle source at a scripted agent, its clock in the test's hands. */
 export interface BundleStream {
   readonly agent: ScriptedAgent;
-  readonly source: JwtBundleSource & { close(): void };
+  readonly source: RunningJwtBundleSource;
   readonly clock: RecordingClock;
   readonly log: MemoryLog;
   /** One item for each time the source said that something changed. */

@@ -60,6 +60,8 @@ export function createFileJwtBundleSource(options: FileJwtBundleSourceOptions): 
   start();
   return {
     ...held,
+    // The file is looked at often enough.
+    hurry: () => {},
     close() {
       closed = true;
       timer.cancel();

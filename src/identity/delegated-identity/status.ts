@@ -5,6 +5,9 @@ import { scrub } from '../../base/secret.ts';
 /** What the agent says to a caller that has an identity but is not among its `authorized_delegates`. */
 const NOT_A_DELEGATE = 'caller not configured as an authorized delegate';
 
+/** What gRPC for Node itself says, as UNIMPLEMENTED, of a call that ended well and brought no message or half of one. */
+const NO_MESSAGE = 'No message received';
+
 /** True when the agent issues no identity, which it says of the caller as well as of the selectors that were sent. */
 export function isNoIdentityIssued(error: unknown): boolean {
   return isServiceError(error) && error.code === status.PERMISSION_DENIED && error.details !== NOT_A_DELEGATE;
@@ -33,6 +36,7 @@ export function toIdentityError(error: unknown): SvidxError {
     case status.INVALID_ARGUMENT:
       return new SvidxError('identity_request_rejected', 'the SPIRE agent refused the request', { detail });
     case status.UNIMPLEMENTED:
+      if (error.details === NO_MESSAGE) return unavailable(detail);
       return new SvidxError(
         'identity_request_rejected',
         "the socket does not serve SPIRE's Delegated Identity API; expected the agent's admin socket",
