@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
-import { isJsonObject, parseJson } from '../base/json.ts';
+import { isJsonObject } from '../base/json.ts';
+import { parseStrictJson } from '../base/strict-json.ts';
 import { readNamedFile } from '../config/read-file.ts';
 import { parseAudience } from '../spiffe/audience.ts';
 import { JwtBundle, type JwtBundleSet, jwtBundleSet } from '../spiffe/jwt-bundle.ts';
@@ -38,8 +39,10 @@ export async function verify(terminal: Terminal, text: string, options: VerifyOp
 
 async function readBundles(file: string): Promise<JwtBundleSet> {
   const invalid = (problem: string): SvidxError => new SvidxError('usage_invalid', `--bundles: ${file}: ${problem}`);
-  const document = parseJson(await readNamedFile(file, 'usage_invalid', `--bundles: ${file}`));
-  if (!isJsonObject(document)) throw invalid('expected a JSON object from trust domain name to JWK Set');
+  // Trust Domain and Bundle section 5.1.1: a map that names a trust domain twice is refused.
+  const document = parseStrictJson(await readNamedFile(file, 'usage_invalid', `--bundles: ${file}`));
+  if (!isJsonObject(document))
+    throw invalid('expected a JSON object from trust domain name to JWK Set, each name once');
   try {
     const bundles = Object.entries(document).map(([name, jwkSet]) =>
       JwtBundle.parse(TrustDomain.parse(name), JSON.stringify(jwkSet)),

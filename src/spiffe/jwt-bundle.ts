@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
-import { isJsonObject, parseJson } from '../base/json.ts';
+import { isJsonObject } from '../base/json.ts';
+import { parseStrictJson } from '../base/strict-json.ts';
 import type { TrustDomain } from './trust-domain.ts';
 
 /** JWT-SVID section 2.1: the algorithms a JWT-SVID may be signed with. */
@@ -26,7 +27,10 @@ const CURVE_ALGORITHM: Readonly<Record<string, JwtSvidAlgorithm>> = {
 
 const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
 
-/** RFC 7518 section 3.3: RSA keys of at least 2048 bits. OpenSSL verifies with none above 16384. */
+/**
+ * RFC 7518 sections 3.3 and 3.5: RSA keys of at least 2048 bits. (go-spiffe takes what Go's crypto/rsa takes: 1024 and more.)
+ * OpenSSL verifies with none above 16384.
+ */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 16_384;
 
@@ -35,6 +39,18 @@ const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 
 /** A bundle holds two or three keys in practice; anything near this is not a bundle. */
 const MAX_KEYS = 1000;
+
+/**
+ * What a JWT bundle arrives as. `jwk-set`: from SPIRE's Workload or Delegated Identity API, where keys have no `use`, or
+ * from an OpenID provider. `spiffe-bundle`: from a bundle endpoint, where each key has one.
+ */
+export type BundleForm = 'jwk-set' | 'spiffe-bundle';
+
+/** What `use` says of a key for JWT-SVIDs. JWT-SVID section 6.2 and Trust Domain and Bundle section 4.2.2 for a bundle. */
+const USES: Readonly<Record<BundleForm, readonly unknown[]>> = {
+  'jwk-set': [undefined, 'jwt-svid', 'sig'],
+  'spiffe-bundle': ['jwt-svid'],
+};
 
 /** The members of RFC 7518 section 6 that make up a public key, and nothing else. */
 export type PublicJwk =
@@ -78,23 +94,28 @@ export class JwtBundle {
    * Reads a JWK Set (RFC 7517 section 5) as the JWT bundle of a trust domain.
    *
    * The set does not say which trust domain it belongs to, so the caller does (SPIFFE Trust Domain and Bundle section 4).
-   * Keys that cannot sign a JWT-SVID are skipped, not errors (section 4.2.1): unknown `kty`, a `use` of another
-   * purpose, no `kid`. An empty bundle is legal: it trusts nothing.
+   * Keys that cannot sign a JWT-SVID are skipped, not errors (section 4.1.3; RFC 7517 section 5): unknown `kty`, a `use`
+   * of another purpose, no `kid`. (go-spiffe refuses the whole set for one such key.) An empty bundle is legal: it trusts
+   * nothing.
+   * @param form which document it is: they differ in what a key without `use` means
    * @throws SvidxError `bundle_invalid`
    */
-  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string): JwtBundle {
-    const document = parseJson(jwkSet);
+  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string, form: BundleForm = 'jwk-set'): JwtBundle {
+    // RFC 7517 sections 4 and 5: a name that stands twice is refused, or the last one counts. Here it is refused.
+    const document = parseStrictJson(jwkSet);
     if (!isJsonObject(document) || !Array.isArray(document['keys'])) {
       throw new SvidxError(
         'bundle_invalid',
-        `the bundle of ${trustDomain.name} must be a JSON object with an array "keys"`,
+        `the bundle of ${trustDomain.name} must be a JSON object of unique members with an array "keys"`,
       );
     }
     const keys: readonly unknown[] = document['keys'];
     if (keys.length > MAX_KEYS) {
       throw new SvidxError('bundle_invalid', `the bundle of ${trustDomain.name} has more than ${MAX_KEYS} keys`);
     }
-    const authorities = keys.map(parseAuthority).filter((authority) => authority !== undefined);
+    const authorities = keys
+      .map((key) => parseAuthority(key, USES[form]))
+      .filter((authority) => authority !== undefined);
     return new JwtBundle(trustDomain, authorities, keys.length - authorities.length);
   }
 
@@ -126,12 +147,12 @@ function textOf({ keyId, algorithms, jwk }: JwtAuthority): string {
   return JSON.stringify([keyId, algorithms, jwk]);
 }
 
-function parseAuthority(value: unknown): JwtAuthority | undefined {
+function parseAuthority(value: unknown, uses: readonly unknown[]): JwtAuthority | undefined {
   if (!isJsonObject(value)) return undefined;
-  const { kid, use, alg } = value;
-  if (typeof kid !== 'string' || kid === '') return undefined;
-  // Absent in SPIRE's Workload and Delegated Identity APIs, "jwt-svid" in a SPIFFE bundle, "sig" in an OIDC key set.
-  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return undefined;
+  const { kid, use, key_ops: operations, alg } = value;
+  if (typeof kid !== 'string' || kid === '' || !uses.includes(use)) return undefined;
+  // RFC 7517 section 4.3: where the key says what it is for, this must be among it. (go-spiffe does not look.)
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return undefined;
   const algorithms = algorithmsFor(value);
   const members = publicMembers(value);
   if (algorithms === undefined || members === undefined) return undefined;
