@@ -138,7 +138,11 @@ describe('a file of bundles is refused', () => {
     ['no JSON', '{"example.org": ', 'expected a JSON object from trust domain name to JWK Set'],
     ['a list', '[]', 'expected a JSON object from trust domain name to JWK Set'],
     ['a text', '"example.org"', 'expected a JSON object from trust domain name to JWK Set'],
-    ['a name twice', '{"example.org": {"keys":[]}, "example.org": {"keys":[]}}', 'each name once'],
+    [
+      'a name twice',
+      '{"example.org": {"keys":[]}, "example.org": {"keys":[]}}',
+      'expected a JSON object from trust domain name to JWK Set, each name once',
+    ],
     ['a bundle that is no key set', '{"example.org": []}', 'the bundle of example.org must be a JSON object'],
     ['a bundle that is null', '{"example.org": null}', 'the bundle of example.org must be a JSON object'],
     ['a trust domain in upper case', '{"Example.org": {"keys": []}}', 'the trust domain name may hold a-z'],

@@ -154,6 +154,12 @@ describe('a set of bundles', () => {
     expect(keyIds(set.get(other) ?? bundle([]))).toEqual(['b']);
   });
 
+  test('holds one of a trust domain, the last, and never mixes the keys of two', () => {
+    const twice = jwtBundleSet([bundle([jwk('a')]), bundle([jwk('b')], other), bundle([jwk('c')])]);
+    expect(keyIds(twice.get(example) ?? bundle([]))).toEqual(['c']);
+    expect(keyIds(jwtBundleSet([bundle([jwk('a')]), bundle([])]).get(example) ?? bundle([jwk('x')]))).toEqual([]);
+  });
+
   test.each(['nowhere.org', 'example.org.', 'example', 'org', '__proto__', 'constructor'])(
     'has none for %s',
     (name) => {
