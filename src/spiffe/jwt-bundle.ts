@@ -19,12 +19,13 @@ export const JWT_SVID_ALGORITHMS = [
 export type JwtSvidAlgorithm = (typeof JWT_SVID_ALGORITHMS)[number];
 
 /** RFC 7518 section 3.4: each ES algorithm belongs to one curve. */
-const CURVE_ALGORITHM: Readonly<Record<string, JwtSvidAlgorithm>> = {
-  'P-256': 'ES256',
-  'P-384': 'ES384',
-  'P-521': 'ES512',
-};
+const CURVE_ALGORITHMS: ReadonlyMap<string, readonly JwtSvidAlgorithm[]> = new Map([
+  ['P-256', ['ES256']],
+  ['P-384', ['ES384']],
+  ['P-521', ['ES512']],
+]);
 
+/** RS256 first: what SPIRE signs with. */
 const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
 
 /**
@@ -153,12 +154,11 @@ function parseAuthority(value: unknown, uses: readonly unknown[]): JwtAuthority 
   if (typeof kid !== 'string' || kid === '' || !uses.includes(use)) return undefined;
   // RFC 7517 section 4.3: where the key says what it is for, this must be among it. (go-spiffe does not look.)
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return undefined;
-  const algorithms = algorithmsFor(value);
   const members = publicMembers(value);
-  if (algorithms === undefined || members === undefined) return undefined;
-  if (alg !== undefined && !algorithms.some((known) => known === alg)) return undefined;
+  if (members === undefined) return undefined;
+  const algorithms = algorithmsFor(members, alg);
   const key = importKey(members);
-  if (key === undefined || isUnsoundRsa(key)) return undefined;
+  if (algorithms === undefined || key === undefined || isUnsoundRsa(key)) return undefined;
   // What is published is the key itself, not the text it was read from: Node reads over characters that are not
   // base64url, surplus zeros and padding, and other readers refuse them (RFC 7518 sections 6.2.1 and 6.3.1).
   const jwk = publicMembers({ ...key.export({ format: 'jwk' }) });
@@ -182,16 +182,11 @@ function isUnsoundRsa(key: KeyObject): boolean {
   return !soundSize || !soundExponent;
 }
 
-function algorithmsFor(jwk: Readonly<Record<string, unknown>>): JwtAuthority['algorithms'] | undefined {
-  const { kty, crv, alg } = jwk;
-  if (kty === 'EC' && typeof crv === 'string' && Object.hasOwn(CURVE_ALGORITHM, crv)) {
-    const algorithm = CURVE_ALGORITHM[crv];
-    return algorithm === undefined ? undefined : [algorithm];
-  }
-  if (kty !== 'RSA') return undefined;
-  // RFC 7517 section 4.4: a key that says its algorithm is for that one alone.
-  const stated = RSA_ALGORITHMS.find((known) => known === alg);
-  return stated === undefined ? ['RS256', ...RSA_ALGORITHMS.filter((known) => known !== 'RS256')] : [stated];
+/** @param stated the key's own `alg`: it is then for that one alone (RFC 7517 section 4.4) */
+function algorithmsFor(jwk: PublicJwk, stated: unknown): JwtAuthority['algorithms'] | undefined {
+  const possible = jwk.kty === 'RSA' ? RSA_ALGORITHMS : (CURVE_ALGORITHMS.get(jwk.crv) ?? []);
+  const [first, ...rest] = possible.filter((known) => stated === undefined || known === stated);
+  return first === undefined ? undefined : [first, ...rest];
 }
 
 /** A copy with the members that make up a public key, so that a private one can never be published by mistake. */

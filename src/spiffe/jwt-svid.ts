@@ -81,7 +81,8 @@ export function parseJwtSvidUnverified(token: string): JwtSvid {
 export async function verifyJwtSvid(token: string, options: VerifyOptions): Promise<JwtSvid> {
   const svid = parseJwtSvidUnverified(token);
   const bundle = options.bundles.get(svid.spiffeId.trustDomain);
-  if (bundle === undefined) {
+  // Trust Domain and Bundle section 3: keys of one trust domain prove nothing of another, whatever the set hands out.
+  if (bundle === undefined || !bundle.trustDomain.equals(svid.spiffeId.trustDomain)) {
     throw new SvidxError(
       'token_trust_domain_unknown',
       `no bundle for the trust domain ${svid.spiffeId.trustDomain.name}`,

@@ -97,6 +97,7 @@ describe('an RSA key is passed over', () => {
   test.each([
     ['3', 'Aw'],
     ['65537', 'AQAB'],
+    ['2^31 - 1', 'f____w'],
   ])('but not with an exponent of %s', (_, e) => {
     expect(taken({ ...rsa, e })?.jwk).toMatchObject({ e });
   });

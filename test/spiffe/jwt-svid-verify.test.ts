@@ -112,6 +112,13 @@ describe('the bundle', () => {
     expect(asked).toEqual(['example.org']);
   });
 
+  test('is used for its own trust domain alone, also where the set hands out another', async () => {
+    const foreign = token({ sub: 'spiffe://other.org/api' });
+    expect(await refusalCode(verifyJwtSvid(foreign, { ...options, bundles: { get: () => bundle } }))).toBe(
+      'token_trust_domain_unknown',
+    );
+  });
+
   test('is looked at anew each time: a key that is gone verifies nothing more', async () => {
     let current = bundle;
     const bundles = { get: () => current };
