@@ -9,37 +9,43 @@ export interface JsonMember {
   readonly isDuplicate: boolean;
 }
 
+/** How deep objects and lists may stand in one another. RFC 8259 section 9 lets a reader set such a limit. */
+const MAX_DEPTH = 64;
+
+/** What gives a JSON text its structure; numbers, `true`, `false` and `null` do not. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
+
 /**
  * The members of every object in a JSON text, for what JSON.parse does not tell: names that are written twice, and numbers
  * beyond 2^53.
  * @param text must be JSON: what JSON.parse accepts
+ * @throws RangeError when it is nested deeper than 64
  */
 export function* jsonMembers(text: string): Generator<JsonMember> {
-  /** For each array or object that is open: the names so far, or `undefined` for an array. */
+  // The names seen in each object that is open here; a list has none.
   const open: (Set<string> | undefined)[] = [];
-  let isNameNext = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text[at];
-    if (char === '{' || char === '[') open.push(char === '{' ? new Set() : undefined);
-    else if (char === '}' || char === ']') open.pop();
-    if (char === '{' || char === ',') isNameNext = open.at(-1) !== undefined;
-    if (char !== '"') continue;
-    const end = endOfString(text, at);
-    const names = open.at(-1);
-    if (isNameNext && names !== undefined) {
-      const name: string = JSON.parse(text.slice(at, end));
-      yield { depth: open.length, name, valueAt: skipColon(text, end), isDuplicate: names.has(name) };
-      names.add(name);
-      isNameNext = false;
+  let before = '';
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') {
+      if (open.push(token === '{' ? new Set() : undefined) > MAX_DEPTH) throw new RangeError('nested too deeply');
+    } else if (token === '}' || token === ']') {
+      open.pop();
+    } else if (token.startsWith('"') && before !== ':') {
+      // A text in an object is a name, unless a colon stands before it. Two spellings of a name are one name.
+      const names = open.at(-1);
+      if (names !== undefined) {
+        const name: string = JSON.parse(token);
+        yield {
+          depth: open.length,
+          name,
+          valueAt: skipColon(text, index + token.length),
+          isDuplicate: names.has(name),
+        };
+        names.add(name);
+      }
     }
-    at = end - 1;
+    before = token;
   }
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
 }
 
 function skipColon(text: string, from: number): number {

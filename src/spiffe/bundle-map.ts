@@ -17,9 +17,7 @@ export function parseBundleMap(json: Uint8Array): JwtBundleSet {
   if (!isJsonObject(document)) {
     throw new SvidxError('bundle_invalid', 'expected a JSON object from trust domain name to JWK Set');
   }
-  for (const { name, isDuplicate } of jsonMembers(Buffer.from(json).toString('utf8'))) {
-    if (isDuplicate) throw new SvidxError('bundle_invalid', `${JSON.stringify(name)} is written twice`);
-  }
+  refuseDuplicates(Buffer.from(json).toString());
   const map = document['trust_domains'];
   // A trust domain may itself be called "trust_domains": then its key set is what stands there.
   const [bundles, format] =
@@ -31,4 +29,15 @@ export function parseBundleMap(json: Uint8Array): JwtBundleSet {
       JwtBundle.parse(TrustDomain.parse(name), JSON.stringify(bundle), format),
     ),
   );
+}
+
+/** Says which name it is, as the strict reader of one bundle does not. */
+function refuseDuplicates(text: string): void {
+  try {
+    for (const { name, isDuplicate } of jsonMembers(text)) {
+      if (isDuplicate) throw new SvidxError('bundle_invalid', `${JSON.stringify(name)} is written twice`);
+    }
+  } catch (error) {
+    throw error instanceof RangeError ? new SvidxError('bundle_invalid', 'is nested too deeply') : error;
+  }
 }

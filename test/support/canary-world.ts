@@ -109,6 +109,7 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     trustDomain: TRUST_DOMAIN,
     issuer,
     listen: { host: '127.0.0.1', port: 0 },
+    bundle: { from: 'delegatedIdentity', socket: upstreams.agent.socketPath },
     spireSocket: upstreams.agent.socketPath,
     spireTimeoutMs: 5_000,
     brokerSocket: join(policyFolder, '../broker.sock'),

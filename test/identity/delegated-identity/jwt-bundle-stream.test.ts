@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { settle } from '../../fakes/clock.ts';
 import {
+  type BundleStream,
   FIRST_MESSAGE_MS,
   keyIds,
   nextChange,
@@ -131,7 +132,7 @@ describe('the log', () => {
 describe('the log says that the stream is back', () => {
   /** How many lines there are of its end and of its return, as far as they have come. */
   const ends = (world: BundleStream): number[] =>
-    ['bundles.stream_ended', 'bundles.stream_resumed'].map((event) => world.logged(event).length);
+    ['bundles.stream_ended', 'bundles.recovered'].map((event) => world.logged(event).length);
 
   test('once, with the first good message after trouble, and again after the next trouble', async () => {
     const [first = '', second = '', third = ''] = await rotations(3);
@@ -141,10 +142,10 @@ describe('the log says that the stream is back', () => {
     await world.changes.next();
     stream.fail(status.UNAVAILABLE, 'gone');
     for (let attempt = 0; attempt < 4; attempt += 1) {
-      await nextWait(world);
+      await nextWait(world.clock);
       (await world.nextStream()).fail(status.UNAVAILABLE, 'gone');
     }
-    await nextWait(world);
+    await nextWait(world.clock);
     const back = await world.nextStream();
     expect(ends(world)).toEqual([1, 0]);
 
@@ -153,10 +154,10 @@ describe('the log says that the stream is back', () => {
       await world.changes.next();
       expect(ends(world)).toEqual([1, 1]);
     }
-    expect(world.logged('bundles.stream_resumed')).toMatchObject([{ level: 'info' }]);
+    expect(world.logged('bundles.recovered')).toMatchObject([{ level: 'info' }]);
 
     back.fail(status.UNAVAILABLE, 'gone');
-    await nextWait(world);
+    await nextWait(world.clock);
     (await world.nextStream()).send({ [OURS]: first });
     await world.changes.next();
     expect(ends(world)).toEqual([2, 2]);
@@ -169,7 +170,7 @@ describe('the log says that the stream is back', () => {
     stream.send({ [OURS]: first });
     await world.changes.next();
     stream.fail(status.UNAVAILABLE, 'gone');
-    await nextWait(world);
+    await nextWait(world.clock);
     const back = await world.nextStream();
     back.send({ [OURS]: first });
     back.send({ [OURS]: second });
@@ -193,7 +194,7 @@ describe('the log says that the stream is back', () => {
       next.fail(status.UNAVAILABLE, 'gone');
     };
     stream.fail(status.UNAVAILABLE, 'gone');
-    await waits(world, 3);
+    await waits(world.clock, 3);
     expect(world.logged('bundles.bad_message').length).toBeGreaterThan(0);
     expect(ends(world)).toEqual([1, 0]);
   });

@@ -111,7 +111,7 @@ describe('health', () => {
     expect(world.source.health()).toMatchObject({
       state: 'degraded',
       code: 'bundle_invalid',
-      reason: 'the bundle of partner.example must be a JSON object with an array "keys"',
+      reason: 'the bundle of partner.example must be a JSON object of unique members with an array "keys"',
       lastGoodAt: world.clock.now(),
     });
     world.stream.send({ [OURS]: world.first });
