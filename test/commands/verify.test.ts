@@ -153,11 +153,6 @@ describe('a file of bundles is refused', () => {
     ['no JSON', '{"example.org": ', 'expected a JSON object from trust domain name to JWK Set'],
     ['a list', '[]', 'expected a JSON object from trust domain name to JWK Set'],
     ['a text', '"example.org"', 'expected a JSON object from trust domain name to JWK Set'],
-    [
-      'a name twice',
-      '{"example.org": {"keys":[]}, "example.org": {"keys":[]}}',
-      'expected a JSON object from trust domain name to JWK Set, each name once',
-    ],
     ['a bundle that is no key set', '{"example.org": []}', 'the bundle of example.org must be a JSON object'],
     [
       'a trust domain twice',
