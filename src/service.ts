@@ -3,7 +3,7 @@ import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
 import type { Config } from './config/config.ts';
 import { type WatchedPolicies, watchPolicies } from './config/policy-folder.ts';
-import { createExchangerRegistry } from './exchange/registry.ts';
+import { createExchangers } from './exchangers.ts';
 import { createBrokerApp } from './http/broker-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
@@ -66,16 +66,10 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
     });
     closers.push(bundles.close);
 
-    const exchanger = createExchangerRegistry({
-      aws: async () => {
-        const { createAwsExchanger } = await import('./exchange/aws.ts');
-        return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
-      },
-    });
     const broker = createBroker({
       policies: policies.current,
       svids,
-      exchanger,
+      exchanger: createExchangers(config, { clock, random }),
       clock,
       random,
       logger,
