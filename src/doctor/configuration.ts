@@ -24,8 +24,8 @@ export async function readPolicies({ policyFolder, trustDomain }: Config): Promi
   try {
     const policies = await loadPolicyFolder(policyFolder, trustDomain);
     const names = policies.components.map(({ component }) => component);
-    const more = names.length > MAX_LISTED ? ' and more' : '';
-    return ok(`${policyFolder}: ${names.length} of ${names.slice(0, MAX_LISTED).join(', ')}${more}`, policies);
+    const more = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : '';
+    return ok(`${policyFolder}: ${names.slice(0, MAX_LISTED).join(', ')}${more}`, policies);
   } catch (error) {
     return failed(error, 'Correct the policies: they are in force all together or not at all.');
   }

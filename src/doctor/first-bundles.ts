@@ -23,7 +23,7 @@ export function firstBundles(api: DelegatedIdentityApi, clock: Clock, limitMs: n
       onEnd: (error) => settle({ error: error ?? unavailable('the agent closed the bundle stream') }),
     });
     const timer = clock.after(limitMs, () =>
-      settle({ error: unavailable(`no answer within ${limitMs / 1000} seconds`) }),
+      settle({ error: unavailable(`no answer within ${limitMs / 1000} s`) }),
     );
   });
 }

@@ -87,7 +87,7 @@ function clockAhead(headers: IncomingHttpHeaders, now: number): number | undefin
 function adviceForConnection(code: string): string {
   if (code === 'ECONNREFUSED') return 'Nobody listens there. Is the service running, and what stands before it?';
   if (code === 'ETIMEDOUT') return 'Clouds wait about five seconds. Does a firewall drop the connection?';
-  if (/CERT|SIGNATURE|SSL/.test(code)) return 'Its certificate is not accepted: see issuer-certificate.';
+  if (/CERT|SIGNATURE|SSL/.test(code)) return 'The certificate of this host is not accepted: clouds verify it.';
   return 'Clouds must be able to fetch it over the internet.';
 }
 

@@ -10,17 +10,19 @@ const DAY_MS = 86_400_000;
 /** A certificate should be renewed before this many days are left, or a fifth of its life, whichever is less. */
 const WARN_DAYS = 14;
 
-/** What to do about what OpenSSL finds (verify(1), error codes). */
+const PUBLIC_AUTHORITY = 'Clouds know public certificate authorities: get a certificate from one.';
+const WHOLE_CHAIN = `Serve the whole chain, every intermediate certificate included. ${PUBLIC_AUTHORITY}`;
+
+/** What to do about what OpenSSL finds (openssl-verification-options, error codes), and Node itself. */
 const ADVICE: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'Renew it.',
   CERT_NOT_YET_VALID: 'Compare the clocks; or it was put in place too early.',
   ERR_TLS_CERT_ALTNAME_INVALID: 'Get one for this host, or correct "issuer".',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'Clouds know public certificate authorities: get a certificate from one.',
-  SELF_SIGNED_CERT_IN_CHAIN: 'Clouds know public certificate authorities: get a certificate from one.',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Serve the whole chain: the certificate and every intermediate one after it.',
-  UNABLE_TO_GET_ISSUER_CERT: 'Serve the whole chain: the certificate and every intermediate one after it.',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'Serve the whole chain; and clouds know public certificate authorities only: is it from one?',
+  DEPTH_ZERO_SELF_SIGNED_CERT: PUBLIC_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: PUBLIC_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: WHOLE_CHAIN,
+  UNABLE_TO_GET_ISSUER_CERT: WHOLE_CHAIN,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: WHOLE_CHAIN,
 };
 
 /** Whether the issuer has a certificate that a cloud accepts, and for how long still. */

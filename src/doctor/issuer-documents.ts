@@ -91,7 +91,8 @@ export async function lookAtKeys(
     }
   }
   const published = JwtBundle.parse(trustDomain, document.value.bytes);
-  return typed(document.value, `${document.saw}, ${published.authorities.length} keys`, published);
+  const keyIds = published.authorities.map(({ keyId }) => keyId).join(', ');
+  return typed(document.value, `${document.saw}: ${keyIds}`, published);
 }
 
 /** Good, if a document says that it is JSON. Some readers insist on it. */
