@@ -36,7 +36,7 @@ export async function lookAtAdminSocket(
   if (error.code === 'identity_request_rejected') {
     return failed(
       error,
-      `This may be the agent's Workload API socket (socket_path). ${inAgentConfiguration(spireSocket)}`,
+      "Is it the agent's Workload API socket (socket_path)? spire.adminSocket must be the other one (admin_socket_path).",
     );
   }
   return failed(

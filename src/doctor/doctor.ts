@@ -96,7 +96,7 @@ async function walkSpire(
   const answer = await step('admin-socket', both(config, api), ([its, agent]) => lookAtAdminSocket(its, agent, world));
   const bundles = await step('delegate', both(answer, config), ([said, its]) => judgeDelegate(said, its, world.uid));
   const bundle = await step('bundle', both(bundles, config), ([sent, its]) => judgeBundle(sent, its));
-  const svids = after(both(bundles, both(config, api)), ([, [its, agent]]) =>
+  const svids = after(both(bundle, both(config, api)), ([, [its, agent]]) =>
     // A source without a clock takes a token that has expired: that is for the clock step to say.
     svidSource(its, agent, world, () => 0),
   );

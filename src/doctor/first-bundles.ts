@@ -22,9 +22,7 @@ export function firstBundles(api: DelegatedIdentityApi, clock: Clock, limitMs: n
         settle(bundles === undefined ? { error: unavailable('the first bundle message cannot be read') } : { bundles }),
       onEnd: (error) => settle({ error: error ?? unavailable('the agent closed the bundle stream') }),
     });
-    const timer = clock.after(limitMs, () =>
-      settle({ error: unavailable(`no answer within ${limitMs / 1000} s`) }),
-    );
+    const timer = clock.after(limitMs, () => settle({ error: unavailable(`no answer within ${limitMs / 1000} s`) }));
   });
 }
 

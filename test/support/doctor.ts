@@ -136,6 +136,7 @@ export interface Expected {
 export function expectDiagnosis(checks: readonly Check[], { step, saw, advice, code, also = [] }: Expected): void {
   const failures = checks.filter(({ status }) => status === 'fail');
   expect(failures.map(({ name }) => name)).toEqual([step, ...also]);
+  for (const { name, advice: said } of failures) expect(said, name).toMatch(/\w/);
   const [first] = failures;
   expect(first?.saw).toMatch(saw);
   expect(first?.advice).toMatch(advice);
