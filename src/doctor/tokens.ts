@@ -50,7 +50,7 @@ export async function verifySignature(svid: JwtSvid, bundle: JwtBundle): Promise
   await verifyJwtSvid(svid.token.reveal(), {
     bundles: jwtBundleSet([bundle]),
     audience: svid.audience,
-    now: svid.issuedAt ?? 0,
+    now: 0,
     leewaySeconds: Number.POSITIVE_INFINITY,
   });
 }
