@@ -4,7 +4,7 @@ import { type Broker, createBroker } from './broker/broker.ts';
 import { startBundleSource } from './bundle-source.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
 import { watchPolicies } from './config/policy-folder.ts';
-import { createExchangerRegistry } from './exchange/registry.ts';
+import { createExchangers } from './exchangers.ts';
 import { createBrokerApp } from './http/broker-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
@@ -93,16 +93,10 @@ async function serveBroker(
   closers.push(spire.close);
   const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs });
 
-  const exchanger = createExchangerRegistry({
-    aws: async () => {
-      const { createAwsExchanger } = await import('./exchange/aws.ts');
-      return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
-    },
-  });
   const broker = createBroker({
     policies: policies.current,
     svids: publishingKeysOf(svids, bundles),
-    exchanger,
+    exchanger: createExchangers(config, { clock, random }),
     clock,
     random,
     logger,

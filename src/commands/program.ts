@@ -91,6 +91,16 @@ export function createProgram(terminal: Terminal): Command {
     .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set, or a SPIFFE Bundle Map')
     .action(async (text, options) => (await import('./verify.ts')).verify(terminal, text, options));
 
+  addCommand(program, 'doctor', 'look at everything between here and the clouds, and say what to do', [
+    'svidx doctor -c svidx.yaml',
+    'svidx doctor -c svidx.yaml --component api-gateway --grant bedrock',
+  ])
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--component <id>', 'ask for this component alone, and exchange its grant')
+    .option('--grant <name>', 'which of its grants (default: the only one)')
+    .option('--json', 'print {"ok": ..., "checks": [...]}')
+    .action(async (options) => (await import('./doctor.ts')).doctor(terminal, options));
+
   return program;
 }
 

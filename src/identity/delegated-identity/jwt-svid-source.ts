@@ -16,6 +16,8 @@ export interface DelegatedJwtSvidSourceOptions {
   readonly clock: Clock;
   /** Milliseconds that one call may take. */
   readonly timeoutMs: number;
+  /** For whoever judges the clocks itself: the times of a token are not held against ours. */
+  readonly anyTime?: true;
 }
 
 /**
@@ -42,7 +44,7 @@ export function createDelegatedJwtSvidSource(options: DelegatedJwtSvidSourceOpti
   return {
     async fetchJwtSvid(subject, audience, signal) {
       const svids = await calls.run(() => fetchAll(subject, audience, signal), signal);
-      return choose(svids, subject, audience, clock.now());
+      return choose(svids, subject, audience, options.anyTime ? undefined : clock.now());
     },
   };
 
@@ -94,7 +96,7 @@ export function createDelegatedJwtSvidSource(options: DelegatedJwtSvidSourceOpti
  * SVID is for to a workload that cannot know otherwise (SPIFFE Workload API section 6); ours is known by its ID. Of equal
  * ones it is the first, in the agent's own order.
  */
-function choose(svids: readonly WireJwtSvid[], subject: Subject, audience: Audience, now: number): JwtSvid {
+function choose(svids: readonly WireJwtSvid[], subject: Subject, audience: Audience, now: number | undefined): JwtSvid {
   if (svids.length === 0) {
     throw new SvidxError('identity_not_found', 'the SPIRE agent returned no JWT-SVID for this component');
   }
@@ -111,20 +113,25 @@ function choose(svids: readonly WireJwtSvid[], subject: Subject, audience: Audie
   });
 }
 
-function checked(wire: WireJwtSvid, subject: Subject, audience: Audience, now: number): JwtSvid {
+function checked(wire: WireJwtSvid, subject: Subject, audience: Audience, now: number | undefined): JwtSvid {
   const svid = parse(wire.token);
   if (!svid.spiffeId.equals(subject.spiffeId)) throw unusable('its subject is another SPIFFE ID');
   // Whoever is named in "aud" accepts the token (JWT-SVID section 3.2), so a name more is a grant that no policy made.
   if (!isSameSet(svid.audience, audience)) throw unusable('its audience is not the one that was asked for');
-  if (svid.expiresAt <= now)
+  if (now !== undefined) checkTimes(svid, now);
+  return svid;
+}
+
+function checkTimes(svid: JwtSvid, now: number): void {
+  if (svid.expiresAt <= now) {
     throw unusable(`it expired at ${new Date(svid.expiresAt).toISOString()}; check the clocks`);
+  }
   for (const claim of ['nbf', 'iat']) {
     const seconds = svid.claims[claim];
     if (typeof seconds === 'number' && seconds * 1000 > now + MAX_CLOCK_SKEW_MS) {
       throw unusable(`its "${claim}" lies in the future; check the clocks`);
     }
   }
-  return svid;
 }
 
 /** Neither order nor repetition means anything in an audience. */

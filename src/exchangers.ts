@@ -1,0 +1,17 @@
+import type { Clock } from './base/clock.ts';
+import type { Config } from './config/config.ts';
+import type { Exchanger } from './exchange/exchanger.ts';
+import { createExchangerRegistry } from './exchange/registry.ts';
+
+/** The exchangers for every kind of grant, as the configuration wants them. Each is loaded when it is first needed. */
+export function createExchangers(
+  { stsEndpoint }: Config,
+  { clock, random }: { readonly clock: Clock; readonly random: () => number },
+): Exchanger {
+  return createExchangerRegistry({
+    aws: async () => {
+      const { createAwsExchanger } = await import('./exchange/aws.ts');
+      return createAwsExchanger({ clock, random, endpoint: stsEndpoint });
+    },
+  });
+}
