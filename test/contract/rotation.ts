@@ -27,9 +27,11 @@ export function describeRotation(world: ContractWorld): void {
     const old = (await signer(delegate, 'rotation-before')) ?? '';
     expect(before).toContain(old);
 
-    // Prepared: published beside all the others, and signs nothing yet.
+    // Prepared: published beside all the others, one prepared before and never used among them, and signs nothing yet.
+    const unused = await agent().prepare();
+    await readUntil(stream, [...before, unused]);
     const next = await agent().prepare();
-    await readUntil(stream, [...before, next]);
+    await readUntil(stream, [...before, unused, next]);
     expect(await signer(delegate, 'rotation-prepared')).toBe(old);
     await expect(agent().taint(old)).rejects.toThrow('unable to taint current local authority');
 
@@ -43,11 +45,11 @@ export function describeRotation(world: ContractWorld): void {
     await agent().taint(old);
     const look = () => signer(delegate, 'rotation-before');
     await until('a token of the new key', look, (keyId) => keyId === next, PROPAGATION);
-    expect(keyIdsOf(await delegate.subscribe().next())).toEqual([...before, next].toSorted());
+    expect(keyIdsOf(await delegate.subscribe().next())).toEqual([...before, unused, next].toSorted());
 
     // Revoked: gone.
     await agent().revoke(old);
-    await readUntil(stream, [...before.filter((keyId) => keyId !== old), next]);
+    await readUntil(stream, [...before.filter((keyId) => keyId !== old), unused, next]);
     expect(await signer(delegate, 'rotation-revoked')).toBe(next);
   });
 }
