@@ -21,9 +21,12 @@ export interface NewEntry {
 
 /** A SPIRE server and an agent of the trust domain example.org on loopback, set up by the files of deploy/spire/. */
 export interface Spire {
+  /** Removed at the end, whatever lies in it. */
+  readonly folder: string;
   readonly server: SpireServer;
   readonly agent: Program;
   readonly adminSocket: string;
+  readonly workloadSocket: string;
   /** Resolves when the server has it; the agent follows. */
   createEntry(entry: NewEntry): Promise<void>;
   deleteEntry(id: string): Promise<void>;
@@ -60,13 +63,14 @@ export async function startSpire(options: SpireOptions = {}): Promise<Spire> {
     if (options.register ?? true) await register(agentId, server.socket);
 
     const adminSocket = join(home, 'admin/admin.sock');
+    const workloadSocket = join(home, 'public/api.sock');
     const config = await fillIn('agent.conf', {
       server_port: String(server.port),
       data_dir: home,
       directory: home,
       trust_bundle_path: join(home, 'bootstrap.pem'),
       join_token_file: join(home, 'join-token'),
-      socket_path: join(home, 'public/api.sock'),
+      socket_path: workloadSocket,
       admin_socket_path: adminSocket,
       sync_interval: '1s',
     });
@@ -82,9 +86,11 @@ export async function startSpire(options: SpireOptions = {}): Promise<Spire> {
     await agent.start();
 
     return {
+      folder,
       server,
       agent,
       adminSocket,
+      workloadSocket,
       async createEntry({ id, spiffeId, selectors, flags = [] }) {
         const selectorFlags = selectors.flatMap((selector) => ['-selector', selector]);
         const who = ['-entryID', id, '-parentID', agentId, '-spiffeID', spiffeId];
