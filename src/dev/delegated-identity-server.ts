@@ -29,7 +29,17 @@ export interface DelegatedIdentityServerOptions {
   caller(): 'authorized' | 'unauthorized' | 'unknown';
 }
 
-/** SPIRE agent's admin socket, Delegated Identity API: what SPIRE answers, for the same reasons, in the same order. */
+/**
+ * SPIRE agent's admin socket, Delegated Identity API: what SPIRE answers, for the same reasons, in the same order. One
+ * contract (test/contract/) is held against both. What differs, and stays so:
+ *
+ * - Entries, callers and keys are in force at once. SPIRE's agent hears of them within ten seconds.
+ * - What cannot be signed is refused at once. SPIRE 1.16 tries for half a minute inside the agent; 1.15 does not.
+ * - No process is attested: a living `pid` is refused like one that is not there. There are no X.509 methods.
+ * - A JWT-SVID is renewed at half of its life; SPIRE jitters that by a tenth.
+ * - A key is published up to its own end; SPIRE keeps it a day longer.
+ * - The texts beside Unimplemented and Internal are the gRPC library's.
+ */
 export interface DelegatedIdentityServer {
   close(): Promise<void>;
 }

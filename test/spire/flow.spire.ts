@@ -33,6 +33,17 @@ describe.skipIf(inject('spire') === undefined)('the flow at a real SPIRE, set up
     );
   }
 
+  /** Takes an entry away for as long as `work` runs. */
+  async function without(id: string, spiffeId: string, selector: string, work: () => Promise<void>): Promise<void> {
+    await world.spire.deleteEntry(id);
+    try {
+      await work();
+    } finally {
+      await world.spire.createEntry({ id, spiffeId, selectors: [selector] });
+      await soon('ok');
+    }
+  }
+
   test('mint: a component has the JWT-SVID of its entry', async () => {
     const audience = world.newAudience();
     const token = await world.token('api-gateway', audience);
@@ -63,39 +74,35 @@ describe.skipIf(inject('spire') === undefined)('the flow at a real SPIRE, set up
   test('an entry that is removed: the token in hand serves on, a new one is not to be had, until it is back', async () => {
     const held = world.newAudience();
     const token = await world.token('api-gateway', held);
-    await world.spire.deleteEntry('api-gateway');
-    await soon('identity_not_found');
-    expect(await world.token('api-gateway', held)).toBe(token);
-    expect(await outcome(world.token('api-gateway', world.newAudience()))).toBe('identity_not_found');
-    expect(await outcome(world.token('ledger', world.newAudience()))).toBe('ok');
-
-    const selectors = ['wasmcloud:component:api-gateway'];
-    await world.spire.createEntry({ id: 'api-gateway', spiffeId: API_ID, selectors });
-    await soon('ok');
+    await without('api-gateway', API_ID, 'wasmcloud:component:api-gateway', async () => {
+      await soon('identity_not_found');
+      expect(await world.token('api-gateway', held)).toBe(token);
+      expect(await outcome(world.token('api-gateway', world.newAudience()))).toBe('identity_not_found');
+      expect(await outcome(world.token('ledger', world.newAudience()))).toBe('ok');
+    });
     expect(await outcome(world.token('api-gateway', world.newAudience()))).toBe('ok');
   });
 
   test("the service's own entry is removed, or is not a delegate's: the error says that it is the service", async () => {
-    await world.spire.deleteEntry('svid-exchange');
-    await soon('identity_delegate_unauthorized');
-    expect(await outcome(world.token('ledger', world.newAudience()))).toBe('identity_delegate_unauthorized');
+    const other = { id: 'other', spiffeId: 'spiffe://example.org/other', selectors: [OUR_SELECTOR] };
+    await without('svid-exchange', 'spiffe://example.org/svid-exchange', OUR_SELECTOR, async () => {
+      await soon('identity_delegate_unauthorized');
+      expect(await outcome(world.token('ledger', world.newAudience()))).toBe('identity_delegate_unauthorized');
 
-    await world.spire.createEntry({ id: 'other', spiffeId: 'spiffe://example.org/other', selectors: [OUR_SELECTOR] });
-    onTestFinished(() => world.spire.deleteEntry('other'));
-    // Both mean the same to us; the agent's own words show which of the two it is.
-    const svids = connectSvidSource(world.spire.adminSocket);
-    const detail = () =>
-      svids.fetchJwtSvid(API, ['a'], unaborted()).then(
-        () => '',
-        (error: unknown) => (error instanceof Error && 'detail' in error ? String(error.detail) : ''),
-      );
-    await until('its other name', detail, (seen) => seen.includes('caller not configured'), SOON);
-    await soon('identity_delegate_unauthorized');
-
-    // Two names, one of them a delegate's: that is enough.
-    const spiffeId = 'spiffe://example.org/svid-exchange';
-    await world.spire.createEntry({ id: 'svid-exchange', spiffeId, selectors: [OUR_SELECTOR] });
-    await soon('ok');
+      await world.spire.createEntry(other);
+      onTestFinished(() => world.spire.deleteEntry('other'));
+      // Both mean the same to us; the agent's own words show which of the two it is.
+      const svids = connectSvidSource(world.spire.adminSocket);
+      const detail = () =>
+        svids.fetchJwtSvid(API, ['a'], unaborted()).then(
+          () => '',
+          (error: unknown) => (error instanceof Error && 'detail' in error ? String(error.detail) : ''),
+        );
+      await until('its other name', detail, (seen) => seen.includes('caller not configured'), SOON);
+      await soon('identity_delegate_unauthorized');
+    });
+    // Two names now, one of them a delegate's: that is enough.
+    expect(await outcome(world.token('ledger', world.newAudience()))).toBe('ok');
   });
 
   test('an entry for a longer list of selectors, or with another ID than the policy, is not good enough', async () => {
