@@ -1,17 +1,19 @@
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { bundleHealth, createBundleSource, firstKeys } from './bundle-source.ts';
 import type { Config } from './config/config.ts';
+import { isLoopbackHost } from './config/listen-address.ts';
 import { type WatchedPolicies, watchPolicies } from './config/policy-folder.ts';
+import { type WatchedTlsFiles, watchTlsFiles } from './config/tls-files.ts';
 import { createExchangerRegistry } from './exchange/registry.ts';
 import { createBrokerApp } from './http/broker-app.ts';
+import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
 import { createDelegatedIdentityApi } from './identity/delegated-identity/api.ts';
-import { createDelegatedJwtBundleSource } from './identity/delegated-identity/jwt-bundle-source.ts';
 import { createDelegatedJwtSvidSource } from './identity/delegated-identity/jwt-svid-source.ts';
-import type { JwtBundleSource } from './identity/source.ts';
-import type { TrustDomain } from './spiffe/trust-domain.ts';
+import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 
 /** What a service uses of the world around it. */
 export interface ServiceDeps {
@@ -25,8 +27,8 @@ export interface ServiceDeps {
 
 export interface Service {
   readonly broker: Broker;
-  /** Where the issuer listens and where the private socket is. */
-  readonly urls: { readonly http: string; readonly broker: string };
+  /** Where the issuer listens, where the private socket is, and where health checks have a listener of their own. */
+  readonly urls: { readonly http: string; readonly broker: string; readonly health?: string };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
   /** Stops taking requests, lets those under way finish, lets go of everything. May be called again. */
@@ -56,14 +58,11 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
 
     const spire = createDelegatedIdentityApi(config.spireSocket);
     closers.push(spire.close);
-    const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs: config.spireTimeoutMs });
-    const bundles = createDelegatedJwtBundleSource({
-      api: spire,
+    const svids = createObservedJwtSvidSource(
+      createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs: config.spireTimeoutMs }),
       clock,
-      random,
-      logger,
-      timeoutMs: config.spireTimeoutMs,
-    });
+    );
+    const bundles = await createBundleSource(config, { clock, random, logger });
     closers.push(bundles.close);
 
     const exchanger = createExchangerRegistry({
@@ -82,17 +81,32 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
       cacheSize: config.cacheSize,
     });
 
-    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock));
+    const tls: WatchedTlsFiles | undefined = config.tls && (await watchTlsFiles({ files: config.tls, clock, logger }));
+    if (tls !== undefined) closers.push(tls.close);
+
+    const parts: HealthParts = {
+      bundles: () => bundleHealth(bundles, config.trustDomain),
+      policies: policies.health,
+      spire: svids.health,
+      ...(tls === undefined ? {} : { tls: tls.health }),
+    };
+
+    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
     closers.push(tcp.close);
-    tcp.handle(createIssuerApp({ issuer: config.issuer, trustDomain: config.trustDomain, bundles }));
+    const issuerApp = createIssuerApp({ ...config, loopback: isLoopbackHost(config.listen.host), bundles, clock });
+    tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
 
     const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
     closers.push(socket.close);
-    socket.handle(createBrokerApp({ broker, logger }));
+    socket.handle(createHealthApp({ parts, clock, reasons: true }, createBrokerApp({ broker, logger })));
+
+    const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
+    if (health !== undefined) closers.push(health.close);
+    health?.handle(createHealthApp({ parts, clock, reasons: true }));
 
     return {
       broker,
-      urls: { http: tcp.url, broker: socket.url },
+      urls: { http: tcp.url, broker: socket.url, ...(health === undefined ? {} : { health: health.url }) },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
     };
@@ -100,17 +114,4 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
     await close();
     throw error;
   }
-}
-
-function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {
-  return new Promise((resolve) => {
-    const check = (): void => {
-      if (bundles.get(trustDomain)?.authorities.length) {
-        unsubscribe();
-        resolve();
-      }
-    };
-    const unsubscribe = bundles.onChange(check);
-    check();
-  });
 }

@@ -136,7 +136,7 @@ describe('plain HTTP beyond loopback', () => {
     'is refused at %s, unless a proxy terminates TLS',
     async (listen) => {
       expect(await problems(`${LEAST}http:\n  listen: "${listen}"\n`)).toEqual([
-        'svidx.yaml:4: http.listen: expected a loopback address, or "plainHttpBehindProxy: true" where a proxy terminates TLS',
+        'svidx.yaml:4: http.listen: expected a loopback address, or "tls", or "plainHttpBehindProxy: true" where a proxy terminates TLS',
       ]);
       const refused = `${LEAST}http: { plainHttpBehindProxy: false, listen: "${listen}" }\n`;
       expect(await problems(refused)).toHaveLength(1);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Config } from '../../src/config/config.ts';
-import { parseIssuer } from '../../src/config/issuer.ts';
+import { hostsOf, parseIssuer } from '../../src/config/issuer.ts';
 import { loadPolicyFolder } from '../../src/config/policy-folder.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../../src/dev/key-types.ts';
@@ -82,6 +82,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     trustDomain,
     issuer,
     listen: { host: '127.0.0.1', port: 0 },
+    hosts: hostsOf(issuer),
+    tls: undefined,
+    requestsPerSecond: undefined,
+    trustedProxies: [],
+    healthListen: undefined,
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 5_000,
     brokerSocket: join(folder, 'broker.sock'),
