@@ -30,9 +30,9 @@ export function createRateLimiter({ perSecond, maxClients }: RateLimiterOptions)
     take(client, now) {
       const known = fullAt.get(client) ?? now;
       // Further ahead than a bucket is deep: the clock was set back, and nobody is to wait for it to catch up.
-      const base = known < now || known > now + capacityMs ? now : known;
+      const base = known < now || known > now + capacityMs + intervalMs ? now : known;
       const next = base + intervalMs;
-      // What a thousandth of a request is worth is lost in the arithmetic of large numbers.
+      // A thousandth of a request more or less is what sums of fractions come to.
       const waitMs = next - now - capacityMs;
       if (waitMs > intervalMs / 1000) return waitMs;
       fullAt.delete(client);

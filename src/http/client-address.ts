@@ -15,7 +15,9 @@ export function createClientAddress(trustedProxies: readonly AddressRange[]): (r
   for (const { address, prefix, family } of trustedProxies) proxies.addSubnet(address, prefix, family);
 
   function isProxy(address: string): boolean {
-    return proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    // A link-local address comes with its zone, which is no part of it.
+    const [bare = ''] = address.split('%', 1);
+    return proxies.check(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4');
   }
 
   return (request) => {
