@@ -1,7 +1,8 @@
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
-import { bundleHealth, createBundleSource, firstKeys } from './bundle-source.ts';
+import { bundleHealth, firstKeys } from './bundle-keys.ts';
+import { createBundleSource } from './bundle-source.ts';
 import type { Config } from './config/config.ts';
 import { isLoopbackHost } from './config/listen-address.ts';
 import { type WatchedPolicies, watchPolicies } from './config/policy-folder.ts';

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
-import { createLogger, type Logger } from '../base/logger.ts';
-import { createBundleSource, firstKeys } from '../bundle-source.ts';
+import { createLogger } from '../base/logger.ts';
+import { firstKeys } from '../bundle-keys.ts';
+import { createBundleSource } from '../bundle-source.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { issuerDocuments, issuerPaths } from '../http/issuer-documents.ts';
 import type { JwtBundleSource } from '../identity/source.ts';
 import { durationOption } from './duration-option.ts';
+import { keepCurrent } from './keep-current.ts';
 import { staticFilePath, writeStaticFile } from './static-files.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -16,9 +18,6 @@ export interface IssuerExportOptions {
   readonly watch?: true;
   readonly timeout: string;
 }
-
-/** How long after a failed write the next is tried. Milliseconds. */
-const RETRY_MS = 10_000;
 
 /** Far above what a timer needs to be to keep the process alive, and nothing happens when it ends. Milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
@@ -41,7 +40,7 @@ export async function issuerExport(terminal: Terminal, options: IssuerExportOpti
     await firstKeysInTime(bundles, config, timeoutMs, stopped);
     await write();
     for (const file of files.values()) terminal.print(file);
-    if (options.watch) await keepCurrent(write, bundles, logger, stopped);
+    if (options.watch) await keepCurrent({ write, bundles, clock: systemClock, logger, stopped });
   } finally {
     clearInterval(keepAlive);
     bundles.close();
@@ -76,29 +75,4 @@ async function firstKeysInTime(
     const { reason } = bundles.health();
     throw new SvidxError('bundle_unavailable', `no key of ${trustDomain.name} arrived in time: ${reason}`);
   }
-}
-
-/** Writes after each change, one after the other, and again after a failure, until the end. */
-async function keepCurrent(
-  write: () => Promise<void>,
-  bundles: JwtBundleSource,
-  logger: Logger,
-  stopped: Promise<void>,
-): Promise<void> {
-  let ended = false;
-  let writing = Promise.resolve();
-  const again = (): void => {
-    if (ended) return;
-    writing = writing.then(write).catch((error: unknown) => {
-      logger.error({ event: 'issuer.export_failed', error }, 'files not written, trying again');
-      systemClock.after(RETRY_MS, again);
-    });
-  };
-  const unsubscribe = bundles.onChange(again);
-  // What changed while the first files were written.
-  again();
-  await stopped;
-  ended = true;
-  unsubscribe();
-  await writing;
 }
