@@ -57,6 +57,7 @@ export async function startBenchWorld(components: number): Promise<BenchWorld> {
     requestsPerSecond: 1_000_000,
     trustedProxies: [],
     healthListen: undefined,
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 10_000,
     brokerSocket: join(folder, 'broker.sock'),

@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   spiffe_id_invalid: 'The text is not a SPIFFE ID.',
   trust_domain_invalid: 'The text is not the name of a trust domain.',
   bundle_invalid: 'The bytes are not a JWK Set.',
-  bundle_unavailable: 'No JWT bundle of the trust domain has arrived yet.',
+  bundle_unavailable: 'No JWT bundle of the trust domain is at hand, or what it comes from does not give one.',
 
   token_malformed: 'The token is not a JWT-SVID: its form, its header or a required claim is wrong.',
   token_trust_domain_unknown: "No bundle is at hand for the trust domain of the token's subject.",

@@ -83,6 +83,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         requestsPerSecond: undefined,
         trustedProxies: [],
         healthListen: undefined,
+        bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
         spireSocket: trust.spireSocket,
         spireTimeoutMs: 10_000,
         brokerSocket: resolve(options.socket ?? join(folder, 'broker.sock')),

@@ -3,8 +3,8 @@ import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
 import { firstKeys } from '../bundle-keys.ts';
-import { createBundleSource } from '../bundle-source.ts';
-import { type Config, loadConfig } from '../config/config.ts';
+import { startBundleSource } from '../bundle-source.ts';
+import { type IssuerConfig, loadConfig } from '../config/config.ts';
 import { issuerDocuments, issuerPaths } from '../http/issuer-documents.ts';
 import type { JwtBundleSource } from '../identity/source.ts';
 import { durationOption } from './duration-option.ts';
@@ -33,7 +33,7 @@ export async function issuerExport(terminal: Terminal, options: IssuerExportOpti
   const files = new Map(issuerPaths(config.issuer).map((path) => [path, staticFilePath(folder, path)]));
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
   const stopped = terminal.stopped();
-  const bundles = await createBundleSource(config, { clock: systemClock, random: Math.random, logger });
+  const bundles = await startBundleSource(config, { clock: systemClock, random: Math.random, logger });
   // Nothing else does while the source waits to connect again: none of its timers holds the process.
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   try {
@@ -64,7 +64,7 @@ export async function issuerExport(terminal: Terminal, options: IssuerExportOpti
 
 async function firstKeysInTime(
   bundles: JwtBundleSource,
-  { trustDomain }: Config,
+  { trustDomain }: IssuerConfig,
   timeoutMs: number,
   stopped: Promise<void>,
 ): Promise<void> {

@@ -101,7 +101,7 @@ export function createProgram(terminal: Terminal): Command {
   ])
     .argument('[token]', 'the token; "-" or nothing reads it from stdin', '-')
     .requiredOption('--audience <audience>', 'who verifies; may be given several times', collect)
-    .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set')
+    .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set, or a SPIFFE Bundle Map')
     .action(async (text, options) => (await import('./verify.ts')).verify(terminal, text, options));
 
   return program;

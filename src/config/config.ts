@@ -3,121 +3,134 @@ import { SvidxError } from '../base/errors.ts';
 import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
-import type { AddressRange } from './address-range.ts';
-import { type ConfigDocument, configDocument, DEFAULT_REQUESTS_PER_SECOND } from './document.ts';
-import { hostsOf, type Issuer } from './issuer.ts';
-import { isLoopbackHost, type ListenAddress } from './listen-address.ts';
+import { type ConfigDocument, configDocument } from './document.ts';
+import type { Issuer } from './issuer.ts';
+import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
-import type { TlsFiles } from './tls-files.ts';
 import { parseUnixAddress } from './unix-address.ts';
+import { parseWorkloadAddress } from './workload-address.ts';
 
-/** Everything a service needs to know, checked and with nothing left to look up. */
-export interface Config {
+/** Where the keys come from that the issuer publishes. */
+export type BundleConfig =
+  /** `socket`: the absolute path of the SPIRE agent's admin socket. */
+  | { readonly from: 'delegatedIdentity'; readonly socket: string }
+  /** `target`: the endpoint as gRPC writes it. */
+  | { readonly from: 'workloadApi'; readonly target: string }
+  /** `caFile`: an absolute path. */
+  | { readonly from: 'httpsWeb'; readonly url: string; readonly caFile: string | undefined }
+  /** `path`: absolute. */
+  | { readonly from: 'file'; readonly path: string };
+
+/** What an issuer alone needs to know, checked and with nothing left to look up. */
+export interface IssuerConfig extends ListenersConfig {
   readonly trustDomain: TrustDomain;
   readonly issuer: Issuer;
-  readonly listen: ListenAddress;
-  /** The hosts that the issuer answers to, in lower case, besides loopback names on a loopback address. */
-  readonly hosts: readonly string[];
-  /** `undefined` for plain HTTP. */
-  readonly tls: TlsFiles | undefined;
-  /** What one client may ask; `undefined` for no limit. */
-  readonly requestsPerSecond: number | undefined;
-  readonly trustedProxies: readonly AddressRange[];
-  /** A listener for health checks only. */
-  readonly healthListen: ListenAddress | undefined;
-  /** The absolute path of the SPIRE agent's admin socket. */
-  readonly spireSocket: string;
+  readonly bundle: BundleConfig;
   /** Milliseconds. */
   readonly spireTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** What the whole service needs to know beside that. */
+export interface Config extends IssuerConfig {
+  /** The absolute path of the SPIRE agent's admin socket. */
+  readonly spireSocket: string;
   /** The absolute path of the private socket. */
   readonly brokerSocket: string;
   readonly cacheSize: number;
   /** The absolute path of the policy folder. */
   readonly policyFolder: string;
   readonly stsEndpoint: string | undefined;
-  readonly logLevel: LogLevel;
 }
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What says nothing where there is no broker. Whoever writes it may believe that it holds. */
+const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws']];
 
 /**
  * Reads the configuration file.
  * @param file its path
- * @param env the environment, of which one variable is used: `SPIRE_ADMIN_ENDPOINT_SOCKET`
+ * @param env the environment, of which two variables are used: `SPIRE_ADMIN_ENDPOINT_SOCKET`, `SPIFFE_ENDPOINT_SOCKET`
+ * @returns the configuration of the issuer alone where the file says `broker: {enabled: false}`
  * @throws SvidxError `config_invalid`, naming file, line and key
  */
-export async function loadConfig(file: string, env: Readonly<Record<string, string | undefined>>): Promise<Config> {
+export async function loadConfig(file: string, env: Env): Promise<Config | IssuerConfig> {
   const document = parseYamlDocument(
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, http, spire, broker, health, aws, log } = document.value;
-  refuseCarelessListeners(document);
+  const { trustDomain, policies, spire, broker, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
-  return Object.freeze({
+  const issuerConfig: IssuerConfig = {
     trustDomain,
     issuer,
-    listen: http.listen,
-    hosts: http.hosts ?? hostsOf(issuer),
-    tls: http.tls && {
-      certFile: resolve(dirname(file), http.tls.certFile),
-      keyFile: resolve(dirname(file), http.tls.keyFile),
-    },
-    requestsPerSecond: requestsPerSecond(http),
-    trustedProxies: http.trustedProxies ?? [],
-    healthListen: health.listen,
-    spireSocket: spireSocket(document, env['SPIRE_ADMIN_ENDPOINT_SOCKET']),
+    ...listenersConfig(document, issuer, dirname(file)),
+    bundle: bundleConfig(document, dirname(file), env),
     spireTimeoutMs: spire.timeout * 1000,
+    logLevel: log.level,
+  };
+  if (!broker.enabled) {
+    refuseKeysOfTheBroker(document, issuerConfig.bundle);
+    return Object.freeze(issuerConfig);
+  }
+  return Object.freeze({
+    ...issuerConfig,
+    spireSocket: spireSocket(document, env),
     brokerSocket: broker.socket,
     cacheSize: broker.cacheSize,
     policyFolder: resolve(dirname(file), policies),
     stsEndpoint: aws.stsEndpoint,
-    logLevel: log.level,
   });
 }
 
-/** What would carry more than it should to whom it should not, unless the configuration says so by name. */
-function refuseCarelessListeners({ value: { http, health }, locate }: YamlDocument<ConfigDocument>): void {
-  const refuse = (key: readonly string[], problem: string): never => {
-    throw new SvidxError('config_invalid', `${locate(key)}: ${key.join('.')}: ${problem}`);
-  };
-  if (!isLoopbackHost(http.listen.host) && !http.plainHttpBehindProxy && http.tls === undefined) {
-    refuse(
-      ['http', 'listen'],
-      'expected a loopback address, or "tls", or "plainHttpBehindProxy: true" where a proxy terminates TLS',
-    );
+function bundleConfig(document: YamlDocument<ConfigDocument>, folder: string, env: Env): BundleConfig {
+  const { workloadApi, httpsWeb, file } = document.value.bundle;
+  if (workloadApi !== undefined) {
+    return { from: 'workloadApi', target: workloadApi.socket?.target ?? workloadTarget(document, env) };
   }
-  if (http.plainHttpBehindProxy && http.tls !== undefined) {
-    refuse(['http', 'plainHttpBehindProxy'], 'the listener speaks TLS: expected either this or "tls"');
+  if (httpsWeb !== undefined) {
+    const { url, caFile } = httpsWeb;
+    return { from: 'httpsWeb', url, caFile: caFile === undefined ? undefined : resolve(folder, caFile) };
   }
-  if (http.plainHttpBehindProxy && http.requestsPerSecond !== undefined && http.trustedProxies === undefined) {
-    refuse(
-      ['http', 'requestsPerSecond'],
-      'all clients would share what the proxy may ask: expected "trustedProxies" too',
-    );
-  }
-  if (health.listen !== undefined && !isLoopbackHost(health.listen.host) && !health.plainHttpBeyondLoopback) {
-    refuse(['health', 'listen'], 'expected a loopback address, or "plainHttpBeyondLoopback: true"');
-  }
+  if (file !== undefined) return { from: 'file', path: resolve(folder, file.path) };
+  return { from: 'delegatedIdentity', socket: spireSocket(document, env) };
 }
 
-/**
- * Without TLS of our own whoever connects is a proxy, or a program on this machine: one address for all clients. A limit by
- * default would let any of them use up what the others may ask.
- */
-function requestsPerSecond({ requestsPerSecond, tls, trustedProxies }: ConfigDocument['http']): number | undefined {
-  if (requestsPerSecond !== undefined) return requestsPerSecond;
-  return tls === undefined && trustedProxies === undefined ? undefined : DEFAULT_REQUESTS_PER_SECOND;
+function refuseKeysOfTheBroker(document: YamlDocument<ConfigDocument>, bundle: BundleConfig): void {
+  const unused = bundle.from === 'delegatedIdentity' ? [] : [['spire', 'adminSocket']];
+  const written = [...KEYS_OF_THE_BROKER, ...unused].filter(document.has);
+  if (written.length === 0) return;
+  const lines = written.map(
+    (path) => `${document.locate(path)}: ${path.join('.')}: says nothing with "broker.enabled: false"`,
+  );
+  throw new SvidxError('config_invalid', lines.join('\n'));
 }
 
-function spireSocket(document: YamlDocument<ConfigDocument>, fromEnv: string | undefined): string {
+function spireSocket(document: YamlDocument<ConfigDocument>, env: Env): string {
   const configured = document.value.spire.adminSocket;
   if (configured !== undefined) return configured.path;
-  if (fromEnv === undefined || fromEnv === '') {
-    throw new SvidxError(
-      'config_invalid',
-      `${document.locate(['spire'])}: spire.adminSocket: is missing, and SPIRE_ADMIN_ENDPOINT_SOCKET is not set`,
-    );
+  const missing = `${document.locate(['spire'])}: spire.adminSocket`;
+  return fromEnvironment(env, 'SPIRE_ADMIN_ENDPOINT_SOCKET', missing, parseUnixAddress).path;
+}
+
+function workloadTarget(document: YamlDocument<ConfigDocument>, env: Env): string {
+  const missing = `${document.locate(['bundle', 'workloadApi'])}: bundle.workloadApi.socket`;
+  return fromEnvironment(env, 'SPIFFE_ENDPOINT_SOCKET', missing, parseWorkloadAddress).target;
+}
+
+/** The address in a variable, where the file has none. A variable that is set to nothing counts as not set. */
+function fromEnvironment<T extends object>(
+  env: Env,
+  name: string,
+  missing: string,
+  parse: (text: string) => T | { readonly problem: string },
+): T {
+  const text = env[name];
+  if (text === undefined || text === '') {
+    throw new SvidxError('config_invalid', `${missing}: is missing, and ${name} is not set`);
   }
-  const address = parseUnixAddress(fromEnv);
-  if ('path' in address) return address.path;
-  throw new SvidxError('config_invalid', `SPIRE_ADMIN_ENDPOINT_SOCKET: ${address.problem}`);
+  const address = parse(text);
+  if (!('problem' in address)) return address;
+  throw new SvidxError('config_invalid', `${name}: ${address.problem}`);
 }

@@ -8,6 +8,7 @@ import { parseHostName, parseHttpUrl } from './http-url.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
+import { parseWorkloadAddress, type WorkloadAddress } from './workload-address.ts';
 
 /** Where the private socket is, unless the configuration or the command line says otherwise. */
 export const DEFAULT_BROKER_SOCKET = '/run/svidx/broker.sock';
@@ -59,6 +60,22 @@ const stsEndpointText = z.string().refine((text) => {
   if (url === undefined || /[?#]/.test(text)) return false;
   return url.protocol === 'https:' || isLoopbackHost(url.hostname);
 }, 'expected an https URL without credentials, query and fragment');
+
+const bundleEndpointText = z.string().refine((text) => {
+  return parseHttpUrl(text)?.protocol === 'https:' && !text.includes('#');
+}, 'expected an https URL without credentials and fragment');
+
+/** Says of each source of keys but the first that it is one too many. */
+function exactlyOne(sources: object, context: z.core.$RefinementCtx): void {
+  const [first, ...others] = Object.keys(sources);
+  for (const name of others) {
+    context.addIssue({
+      code: 'custom',
+      path: [name],
+      message: `expected one source of keys, and there is ${first} too`,
+    });
+  }
+}
 
 const socketPath = z.string().regex(/^\/\P{Cc}*[^/\p{Cc}]$/u, 'expected the absolute path of a socket');
 
@@ -132,8 +149,54 @@ export const configDocument = z.strictObject({
       timeout: durationSchema({ min: 1, max: 20 }, '10s').describe('How long the agent may take to answer: 1s to 20s.'),
     })
     .prefault({}),
+  bundle: z
+    .strictObject({
+      delegatedIdentity: z
+        .strictObject({})
+        .optional()
+        .describe(
+          "`{}`: the published keys come from the agent's Delegated Identity API. So they do where nothing else is said.",
+        ),
+      workloadApi: z
+        .strictObject({
+          socket: z
+            .string()
+            .transform(into<WorkloadAddress>(parseWorkloadAddress))
+            .optional()
+            .describe(
+              "They come from the SPIFFE Workload API at `unix:///path` or `tcp://IP:port`. Else the environment's `SPIFFE_ENDPOINT_SOCKET`.",
+            ),
+        })
+        .optional(),
+      httpsWeb: z
+        .strictObject({
+          url: bundleEndpointText.describe(
+            "They come from this bundle endpoint, such as the SPIRE server's: `https_web`.",
+          ),
+          caFile: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('Trusted certificates (PEM) instead of the public ones; relative to this file.'),
+        })
+        .optional(),
+      file: z
+        .strictObject({
+          path: z
+            .string()
+            .min(1)
+            .describe('They come from this JWK Set or SPIFFE bundle, which is watched; relative to this file.'),
+        })
+        .optional(),
+    })
+    .superRefine(exactlyOne)
+    .prefault({}),
   broker: z
     .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('`false`: the issuer alone, without components, policies and private socket.'),
       socket: socketPath
         .default(DEFAULT_BROKER_SOCKET)
         .describe('The private socket: whoever may open it may ask on behalf of every component. Mode 0600.'),

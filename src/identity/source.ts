@@ -27,3 +27,9 @@ export interface JwtBundleSource extends JwtBundleSet {
   /** Whether there are keys, and whether what they come from still answers. */
   health(): Health;
 }
+
+/** A bundle source at work: it stays connected, polls or watches until it is closed. */
+export interface RunningJwtBundleSource extends JwtBundleSource {
+  /** Lets go of everything; no listener is called any more. May be called again. */
+  close(): void;
+}

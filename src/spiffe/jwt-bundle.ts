@@ -36,6 +36,18 @@ const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 /** A bundle holds two or three keys in practice; anything near this is not a bundle. */
 const MAX_KEYS = 1000;
 
+/**
+ * What a set of keys is. The keys for JWT-SVIDs are marked in a SPIFFE bundle (SPIFFE Trust Domain and Bundle section
+ * 4.2.2), which holds others too; a `jwk-set` comes from SPIRE's Workload or Delegated Identity API, which say nothing of
+ * `use`, or from an OIDC key set, which says "sig".
+ */
+export type BundleFormat = 'jwk-set' | 'spiffe-bundle';
+
+const JWT_SVID_USES: Readonly<Record<BundleFormat, readonly unknown[]>> = {
+  'jwk-set': [undefined, 'jwt-svid', 'sig'],
+  'spiffe-bundle': ['jwt-svid'],
+};
+
 /** The members of RFC 7518 section 6 that make up a public key, and nothing else. */
 export type PublicJwk =
   | { readonly kty: 'RSA'; readonly n: string; readonly e: string }
@@ -82,7 +94,7 @@ export class JwtBundle {
    * purpose, no `kid`. An empty bundle is legal: it trusts nothing.
    * @throws SvidxError `bundle_invalid`
    */
-  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string): JwtBundle {
+  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string, format: BundleFormat = 'jwk-set'): JwtBundle {
     const document = parseJson(jwkSet);
     if (!isJsonObject(document) || !Array.isArray(document['keys'])) {
       throw new SvidxError(
@@ -94,7 +106,8 @@ export class JwtBundle {
     if (keys.length > MAX_KEYS) {
       throw new SvidxError('bundle_invalid', `the bundle of ${trustDomain.name} has more than ${MAX_KEYS} keys`);
     }
-    const authorities = keys.map(parseAuthority).filter((authority) => authority !== undefined);
+    const uses = JWT_SVID_USES[format];
+    const authorities = keys.map((key) => parseAuthority(key, uses)).filter((authority) => authority !== undefined);
     return new JwtBundle(trustDomain, authorities, keys.length - authorities.length);
   }
 
@@ -126,12 +139,11 @@ function textOf({ keyId, algorithms, jwk }: JwtAuthority): string {
   return JSON.stringify([keyId, algorithms, jwk]);
 }
 
-function parseAuthority(value: unknown): JwtAuthority | undefined {
+function parseAuthority(value: unknown, uses: readonly unknown[]): JwtAuthority | undefined {
   if (!isJsonObject(value)) return undefined;
   const { kid, use, alg } = value;
   if (typeof kid !== 'string' || kid === '') return undefined;
-  // Absent in SPIRE's Workload and Delegated Identity APIs, "jwt-svid" in a SPIFFE bundle, "sig" in an OIDC key set.
-  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return undefined;
+  if (!uses.includes(use)) return undefined;
   const algorithms = algorithmsFor(value);
   const members = publicMembers(value);
   if (algorithms === undefined || members === undefined) return undefined;

@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Config, loadConfig } from '../../src/config/config.ts';
+import { type IssuerConfig, loadConfig } from '../../src/config/config.ts';
 import { refusal } from '../support/errors.ts';
 import { tempFolder } from '../support/temp.ts';
 
 const LEAST = 'trustDomain: example.org\nissuer: https://oidc.example.org/td\n';
 const SOCKET = { SPIRE_ADMIN_ENDPOINT_SOCKET: 'unix:///run/env/admin.sock' };
 
-async function load(lines: string): Promise<Config> {
+async function load(lines: string): Promise<IssuerConfig> {
   const file = join(await tempFolder(), 'svidx.yaml');
   await writeFile(file, `${LEAST}${lines}\n`);
   return loadConfig(file, SOCKET);

@@ -61,7 +61,7 @@ function keyTable(schema: object): string {
 function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
   for (const [name, child] of Object.entries(node.properties ?? {})) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
-    if (child.properties !== undefined) yield* keyRows(child, key);
+    if (child.properties !== undefined && Object.keys(child.properties).length > 0) yield* keyRows(child, key);
     else if (typeof child.additionalProperties === 'object') {
       yield [`\`${key}\``, '-', child.description ?? ''];
       yield* keyRows(child.additionalProperties, `${key}.<name>`);
@@ -146,7 +146,7 @@ function cacheTable(): string {
         lastMoments,
         failures,
       ],
-      ['bundles', 'trust domain', 'pushed by the stream', 'replaced by a good one', '-'],
+      ['bundles', 'trust domain', 'pushed by a stream, or polled', 'replaced by a good one', '-'],
     ],
   );
 }

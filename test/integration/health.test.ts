@@ -5,9 +5,9 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { bundleHealth } from '../../src/bundle-keys.ts';
-import { createBundleSource } from '../../src/bundle-source.ts';
+import { startBundleSource } from '../../src/bundle-source.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { createService, type Service } from '../../src/service.ts';
+import { createService, type IssuerService } from '../../src/service.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog } from '../fakes/log.ts';
 import { startFakeSpire } from '../fakes/trust-domain.ts';
@@ -19,7 +19,7 @@ import { type Setup, setup } from '../support/serve-setup.ts';
 import { svidx } from '../support/svidx.ts';
 
 /** The service as `svidx serve` has it, with these lines added to its configuration. */
-async function start(place: Setup): Promise<Service> {
+async function start(place: Setup): Promise<IssuerService> {
   const config = await loadConfig(place.config, {});
   const service = await createService(config, {
     clock: systemClock,
@@ -43,7 +43,7 @@ describe('the health of a service', () => {
     const { urls } = await start(place);
     expect(urls.health).toMatch(/^http:\/\/127\.0\.0\.1:/);
     await writeFile(join(place.folder, 'policies/bad.yaml'), 'evil: [');
-    for (const server of [urls.broker, urls.health ?? '']) {
+    for (const server of [urls.broker ?? '', urls.health ?? '']) {
       expect(await json(server, '/livez')).toEqual([200, { state: 'up' }]);
       const [status, body] = await eventually(async () => {
         const answer = await json(server, '/readyz');
@@ -80,8 +80,8 @@ describe('the health of a service', () => {
     expect(await json(service.urls.http, '/readyz')).toMatchObject([200, { state: 'up' }]);
     const [, bundles] = await json(service.urls.health ?? '', '/readyz/bundles');
     expect(bundles).toMatchObject({ state: 'up', age: expect.any(Number) });
-    await service.broker.identity({ component: 'api' }, ['me']);
-    expect((await json(service.urls.broker, '/readyz/spire'))[1]).toMatchObject({
+    await service.broker?.identity({ component: 'api' }, ['me']);
+    expect((await json(service.urls.broker ?? '', '/readyz/spire'))[1]).toMatchObject({
       state: 'up',
       age: expect.any(Number),
     });
@@ -96,7 +96,7 @@ describe('the health of a service', () => {
     const place = await setup({ spire: `unix://${spire.socketPath}` });
     const config = await loadConfig(place.config, {});
     const deps = { clock: systemClock, random: Math.random, logger: createMemoryLog().logger };
-    const bundles = await createBundleSource(config, deps);
+    const bundles = await startBundleSource(config, deps);
     onTestFinished(bundles.close);
     await eventually(async () => expect(bundles.health().state).toBe('up'));
     expect(bundleHealth(bundles, TrustDomain.parse('example.org')).state).toBe('up');
@@ -105,6 +105,29 @@ describe('the health of a service', () => {
       code: 'bundle_unavailable',
       reason: 'there is no key of other.example',
     });
+  });
+});
+
+describe('the health of an issuer alone', () => {
+  test('has no parts of a broker', async () => {
+    const place = await setup();
+    const bundle = join(place.folder, 'bundle.json');
+    await writeFile(bundle, '{"keys":[]}');
+    await writeFile(
+      place.config,
+      `trustDomain: example.org
+issuer: https://oidc.example.org
+http: { listen: "127.0.0.1:0" }
+broker: { enabled: false }
+bundle: { file: { path: bundle.json } }
+${HEALTH}`,
+    );
+    const { urls } = await start(place);
+    expect(urls.broker).toBeNull();
+    const [status, body] = await json(urls.health ?? '', '/readyz');
+    expect([status, body]).toMatchObject([503, { parts: { bundles: { state: 'down', code: 'bundle_unavailable' } } }]);
+    expect(Object.keys(Object(body).parts)).toEqual(['bundles']);
+    expect((await json(urls.http, '/readyz/policies', 'localhost'))[0]).toBe(404);
   });
 });
 
@@ -152,7 +175,7 @@ broker: { socket: ${place.socket} }
 
     await writeFile(keyFile, createCertificate({ hosts: [] }).key);
     await eventually(async () =>
-      expect(await json(service.urls.broker, '/readyz/tls')).toMatchObject([
+      expect(await json(service.urls.broker ?? '', '/readyz/tls')).toMatchObject([
         200,
         { state: 'degraded', reason: expect.stringContaining(keyFile) },
       ]),

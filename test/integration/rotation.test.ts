@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { hostsOf, parseIssuer } from '../../src/config/issuer.ts';
+import { parseIssuer } from '../../src/config/issuer.ts';
 import type { JwtKeyType } from '../../src/dev/key-types.ts';
 import { createIssuerApp } from '../../src/http/issuer-app.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
@@ -11,6 +11,7 @@ import { createFakeClock, type FakeClock } from '../fakes/clock.ts';
 import { createMemoryLog } from '../fakes/log.ts';
 import { EXAMPLE_TRUST_DOMAIN, type FakeSpire, startFakeSpire } from '../fakes/trust-domain.ts';
 import { eventually } from '../support/eventually.ts';
+import { loopbackListeners } from '../support/listeners.ts';
 
 const SUBJECT = SpiffeId.parse('spiffe://example.org/api');
 const MINUTES = 60_000;
@@ -41,28 +42,23 @@ async function start(keyType: JwtKeyType): Promise<Rotating> {
   const issuer = parseIssuer(listener.url);
   if ('problem' in issuer) throw new Error(issuer.problem);
   const spire = await startFakeSpire({ clock, keyType, jwtIssuer: issuer.url });
-  const api = createDelegatedIdentityApi(spire.socketPath);
   const bundles = createDelegatedJwtBundleSource({
-    api,
+    connect: () => createDelegatedIdentityApi(spire.socketPath),
+    trustDomain: EXAMPLE_TRUST_DOMAIN,
     clock: createFakeClock(),
     random: () => 0.5,
     logger: createMemoryLog().logger,
     timeoutMs: 5_000,
   });
-  onTestFinished(() => {
-    bundles.close();
-    api.close();
-  });
+  onTestFinished(bundles.close);
   listener.handle(
     createIssuerApp({
       issuer,
       trustDomain: EXAMPLE_TRUST_DOMAIN,
       bundles,
       clock,
-      hosts: hostsOf(issuer),
+      ...loopbackListeners(issuer),
       loopback: true,
-      requestsPerSecond: undefined,
-      trustedProxies: [],
     }),
   );
 

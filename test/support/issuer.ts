@@ -1,11 +1,12 @@
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { hostsOf, type Issuer, parseIssuer, parseJwksUri } from '../../src/config/issuer.ts';
+import { type Issuer, parseIssuer, parseJwksUri } from '../../src/config/issuer.ts';
 import { createIssuerApp, type IssuerAppOptions } from '../../src/http/issuer-app.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createFakeBundleSource, type FakeBundleSource } from '../fakes/bundle-source.ts';
 import { ask, type HttpAnswer, type HttpQuestion } from './http.ts';
+import { loopbackListeners } from './listeners.ts';
 
 export interface RunningIssuer {
   readonly issuer: Issuer;
@@ -36,10 +37,8 @@ export async function startIssuer(
       trustDomain: TrustDomain.parse('example.org'),
       bundles,
       clock: systemClock,
-      hosts: hostsOf(issuer),
+      ...loopbackListeners(issuer),
       loopback: true,
-      requestsPerSecond: undefined,
-      trustedProxies: [],
       ...options.limits,
     }),
   );

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Config } from '../../src/config/config.ts';
-import { hostsOf, parseIssuer } from '../../src/config/issuer.ts';
+import { parseIssuer } from '../../src/config/issuer.ts';
 import { loadPolicyFolder } from '../../src/config/policy-folder.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../../src/dev/key-types.ts';
@@ -12,6 +12,7 @@ import { listenOnTcp } from '../../src/http/listener.ts';
 import { createService, type Service } from '../../src/service.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
+import { loopbackListeners } from './listeners.ts';
 import { tempFolder } from './temp.ts';
 
 export const API_POLICY = `
@@ -81,12 +82,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const config: Config = {
     trustDomain,
     issuer,
-    listen: { host: '127.0.0.1', port: 0 },
-    hosts: hostsOf(issuer),
-    tls: undefined,
-    requestsPerSecond: undefined,
-    trustedProxies: [],
-    healthListen: undefined,
+    ...loopbackListeners(issuer),
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 5_000,
     brokerSocket: join(folder, 'broker.sock'),

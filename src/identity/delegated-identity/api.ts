@@ -97,6 +97,8 @@ function reader<T>(method: Method, schema: z.ZodType<T>): (bytes: Buffer) => Rea
 
 /** Waits between attempts to connect to an agent that is away, in milliseconds. */
 const CHANNEL_OPTIONS = {
+  // Clients do not share connections: one that hangs must not take the others with it.
+  'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 2_000,

@@ -186,9 +186,11 @@ describe('the life of a client', () => {
       import { TrustDomain } from ${JSON.stringify(join(src, 'spiffe/trust-domain.ts'))};
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
       const api = createDelegatedIdentityApi(${JSON.stringify(spire.socketPath)});
-      const bundles = createDelegatedJwtBundleSource({ api, clock, random: Math.random, logger, timeoutMs: 5000 });
+      const connect = () => createDelegatedIdentityApi(${JSON.stringify(spire.socketPath)});
+      const trustDomain = TrustDomain.parse('example.org');
+      const bundles = createDelegatedJwtBundleSource({ connect, trustDomain, clock, random: Math.random, logger, timeoutMs: 5000 });
       bundles.onChange(() => {
-        process.stdout.write(String(bundles.get(TrustDomain.parse('example.org')).authorities.length));
+        process.stdout.write(String(bundles.get(trustDomain).authorities.length));
         bundles.close();
         api.close();
       });
