@@ -53,7 +53,7 @@ describe('its errors', () => {
       'service_stopping',
       'service_unreachable',
     ]);
-    expect(of('other')).toHaveLength(codes.length - 9);
+    expect(of('other')).toHaveLength(codes.length - 10);
   });
 
   test.each([
