@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
 import type { Config } from '../src/config/config.ts';
-import { parseIssuer } from '../src/config/issuer.ts';
+import { hostsOf, parseIssuer } from '../src/config/issuer.ts';
 import { createAuthority } from '../src/dev/authority.ts';
 import { createBrokerClient } from '../src/http/broker-client.ts';
 import { listenOnTcp } from '../src/http/listener.ts';
@@ -94,6 +94,12 @@ const config: Config = {
   trustDomain: TrustDomain.parse('example.org'),
   issuer,
   listen: { host: '127.0.0.1', port: 0 },
+  hosts: hostsOf(issuer),
+  tls: undefined,
+  // What verifies its tokens is one client, and asks as often as it likes.
+  requestsPerSecond: 1_000_000,
+  trustedProxies: [],
+  healthListen: undefined,
   spireSocket,
   bundle: { from: 'delegatedIdentity', socket: spireSocket },
   spireTimeoutMs: 10_000,

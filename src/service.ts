@@ -3,13 +3,17 @@ import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { startBundleSource } from './bundle-source.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
+import { isLoopbackHost } from './config/listen-address.ts';
 import { watchPolicies } from './config/policy-folder.ts';
+import { watchTlsFiles } from './config/tls-files.ts';
 import { createExchangers } from './exchangers.ts';
+import { firstKeys } from './first-keys.ts';
 import { createBrokerApp } from './http/broker-app.ts';
+import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
-import type { JwtBundleSource, JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
-import type { TrustDomain } from './spiffe/trust-domain.ts';
+import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
+import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 
 /** What a service uses of the world around it. */
 export interface ServiceDeps {
@@ -24,8 +28,8 @@ export interface ServiceDeps {
 /** The issuer, with or without a broker beside it. */
 export interface IssuerService {
   readonly broker: Broker | null;
-  /** Where the issuer listens and where the private socket is. */
-  readonly urls: { readonly http: string; readonly broker: string | null };
+  /** Where the issuer listens, where the private socket is, and where health checks have a listener of their own. */
+  readonly urls: { readonly http: string; readonly broker: string | null; readonly health?: string };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
   /** Stops taking requests, lets those under way finish, lets go of everything. May be called again. */
@@ -34,7 +38,7 @@ export interface IssuerService {
 
 export interface Service extends IssuerService {
   readonly broker: Broker;
-  readonly urls: { readonly http: string; readonly broker: string };
+  readonly urls: IssuerService['urls'] & { readonly broker: string };
 }
 
 /** What is let go of at the end, in the order in which it was taken. */
@@ -48,6 +52,7 @@ type Closers = (() => Promise<void> | void)[];
 export async function createService(config: Config, deps: ServiceDeps): Promise<Service>;
 export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService>;
 export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService> {
+  const { clock, logger } = deps;
   const closers: Closers = [];
   const close = async (): Promise<void> => {
     // Last in, first out: the listeners go before what they use.
@@ -58,15 +63,28 @@ export async function createService(config: Config | IssuerConfig, deps: Service
     const bundles = await startBundleSource(config, deps);
     closers.push(bundles.close);
 
-    const tcp = deps.listener ?? (await listenOnTcp(config.listen, deps.clock));
-    closers.push(tcp.close);
-    tcp.handle(createIssuerApp({ issuer: config.issuer, trustDomain: config.trustDomain, bundles }));
+    const tls = config.tls && (await watchTlsFiles({ files: config.tls, clock, logger }));
+    if (tls !== undefined) closers.push(tls.close);
+    const ofIssuer: HealthParts = {
+      bundles: bundles.health,
+      ...(tls === undefined ? {} : { tls: tls.health }),
+    };
 
-    const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers) : null;
+    const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers, ofIssuer) : null;
+    const parts = served?.parts ?? ofIssuer;
+
+    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
+    closers.push(tcp.close);
+    const issuerApp = createIssuerApp({ ...config, loopback: isLoopbackHost(config.listen.host), bundles, clock });
+    tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
+
+    const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
+    if (health !== undefined) closers.push(health.close);
+    health?.handle(createHealthApp({ parts, clock, reasons: true }));
 
     return {
       broker: served?.broker ?? null,
-      urls: { http: tcp.url, broker: served?.url ?? null },
+      urls: { http: tcp.url, broker: served?.url ?? null, ...(health === undefined ? {} : { health: health.url }) },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
     };
@@ -82,7 +100,8 @@ async function serveBroker(
   { clock, random, logger }: ServiceDeps,
   bundles: RunningJwtBundleSource,
   closers: Closers,
-): Promise<{ readonly broker: Broker; readonly url: string }> {
+  otherParts: HealthParts,
+): Promise<{ readonly broker: Broker; readonly url: string; readonly parts: HealthParts }> {
   const { trustDomain, spireTimeoutMs: timeoutMs } = config;
   const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
   closers.push(policies.close);
@@ -91,7 +110,7 @@ async function serveBroker(
   const { createDelegatedJwtSvidSource } = await import('./identity/delegated-identity/jwt-svid-source.ts');
   const spire = createDelegatedIdentityApi(config.spireSocket);
   closers.push(spire.close);
-  const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs });
+  const svids = createObservedJwtSvidSource(createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs }), clock);
 
   const broker = createBroker({
     policies: policies.current,
@@ -105,8 +124,9 @@ async function serveBroker(
 
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
-  socket.handle(createBrokerApp({ broker, logger }));
-  return { broker, url: socket.url };
+  const parts = { ...otherParts, policies: policies.health, spire: svids.health };
+  socket.handle(createHealthApp({ parts, clock, reasons: true }, createBrokerApp({ broker, logger })));
+  return { broker, url: socket.url, parts };
 }
 
 /**
@@ -121,17 +141,4 @@ function publishingKeysOf(svids: JwtSvidSource, bundles: RunningJwtBundleSource)
       return svid;
     },
   };
-}
-
-function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {
-  return new Promise((resolve) => {
-    const check = (): void => {
-      if (bundles.get(trustDomain)?.authorities.length) {
-        unsubscribe();
-        resolve();
-      }
-    };
-    const unsubscribe = bundles.onChange(check);
-    check();
-  });
 }

@@ -1,6 +1,10 @@
 import { rm } from 'node:fs/promises';
-import type { Authority, MintedSvid } from '../../src/dev/authority.ts';
-import { startDelegatedIdentityServer } from '../../src/dev/delegated-identity-server.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import type { MintedSvid } from '../../src/dev/authority.ts';
+import {
+  type DelegatedIdentityServerOptions,
+  startDelegatedIdentityServer,
+} from '../../src/dev/delegated-identity-server.ts';
 import { parseSelector } from '../../src/spiffe/selector.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
@@ -12,7 +16,7 @@ const waiting = new Map<number, (svid: MintedSvid) => void>();
 let jwkSet = '';
 let caller: 'authorized' | 'unknown' = 'authorized';
 
-const authority: Authority = {
+const authority: DelegatedIdentityServerOptions['authority'] = {
   mint: ({ spiffeId, audience, ttl }) =>
     new Promise((resolve) => {
       const id = waiting.size === 0 ? 0 : Math.max(...waiting.keys()) + 1;
@@ -24,8 +28,7 @@ const authority: Authority = {
     listeners.add(listener);
     return () => listeners.delete(listener);
   },
-  rotate: () => Promise.reject(new Error('the parent rotates')),
-  close: () => {},
+  isTainted: () => false,
 };
 
 function say(message: FromAgent): void {
@@ -72,6 +75,7 @@ async function start(setup: ToAgent & { kind: 'start' }): Promise<void> {
     socketPath: setup.socketPath,
     trustDomain: TrustDomain.parse(setup.trustDomain),
     authority,
+    clock: systemClock,
     entries: () => entries,
     caller: () => caller,
   });

@@ -51,6 +51,8 @@ export const ERROR_CODES = {
 
   request_invalid: 'The request is malformed.',
   request_too_large: 'The request is larger than the service reads.',
+  rate_limited: 'The client asks too often; `Retry-After` says when to ask again.',
+  host_unknown: 'The request is for a host that the issuer does not answer to.',
   not_found: 'There is nothing at this path.',
   method_not_allowed: 'The path does not answer this method.',
   service_unreachable: 'No service answers at the private socket.',

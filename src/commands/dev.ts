@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { createLogger, type LogLevel } from '../base/logger.ts';
-import { type Issuer, parseIssuer } from '../config/issuer.ts';
+import { hostsOf, type Issuer, parseIssuer } from '../config/issuer.ts';
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
 import { readNamedText } from '../config/read-file.ts';
@@ -78,6 +78,11 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         trustDomain,
         issuer,
         listen,
+        hosts: hostsOf(issuer),
+        tls: undefined,
+        requestsPerSecond: undefined,
+        trustedProxies: [],
+        healthListen: undefined,
         bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
         spireSocket: trust.spireSocket,
         spireTimeoutMs: 10_000,

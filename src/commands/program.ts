@@ -27,6 +27,19 @@ export function createProgram(terminal: Terminal): Command {
     .option('--json', 'print one JSON line when the service answers')
     .action(async (options) => (await import('./serve.ts')).serve(terminal, options));
 
+  const issuer = program.command('issuer').description('the issuer as files');
+  addCommand(
+    issuer,
+    'export',
+    'write the discovery document and the key set as static files, for an object store or a CDN',
+    ['svidx issuer export -c svidx.yaml --out public', 'svidx issuer export -c svidx.yaml --out public --watch'],
+  )
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .requiredOption('--out <folder>', 'where the files go, at the paths that their URLs have')
+    .option('--watch', 'keep them current until SIGTERM or SIGINT')
+    .option('--timeout <duration>', 'how long the first key may take to arrive', '30s')
+    .action(async (options) => (await import('./issuer-export.ts')).issuerExport(terminal, options));
+
   addCommand(program, 'dev', 'run the service with an embedded trust domain and a local AWS STS (DEVELOPMENT ONLY)', [
     'svidx dev',
     'svidx dev --policies ./policies --key-type rsa-2048',

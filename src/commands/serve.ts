@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { type Config, type IssuerConfig, loadConfig } from '../config/config.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { readTlsFiles } from '../config/tls-files.ts';
 import { createService } from '../service.ts';
 import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
@@ -16,6 +17,7 @@ export interface ServeOptions {
 export async function serve(terminal: Terminal, options: ServeOptions): Promise<void> {
   const config = await loadConfig(options.config, terminal.env);
   if (options.check) {
+    if (config.tls !== undefined) await readTlsFiles(config.tls);
     terminal.print(`${options.config}: good, ${await describePolicies(config)}`);
     return;
   }

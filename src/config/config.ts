@@ -5,7 +5,7 @@ import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
-import { isLoopbackHost, type ListenAddress } from './listen-address.ts';
+import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
 import { parseUnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress } from './workload-address.ts';
@@ -22,10 +22,9 @@ export type BundleConfig =
   | { readonly from: 'file'; readonly path: string };
 
 /** What an issuer alone needs to know, checked and with nothing left to look up. */
-export interface IssuerConfig {
+export interface IssuerConfig extends ListenersConfig {
   readonly trustDomain: TrustDomain;
   readonly issuer: Issuer;
-  readonly listen: ListenAddress;
   readonly bundle: BundleConfig;
   /** Milliseconds. */
   readonly spireTimeoutMs: number;
@@ -61,18 +60,12 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, issuer, policies, http, spire, broker, aws, log } = document.value;
-  if (!isLoopbackHost(http.listen.host) && !http.plainHttpBehindProxy) {
-    throw new SvidxError(
-      'config_invalid',
-      `${document.locate(['http', 'listen'])}: http.listen: expected a loopback address, ` +
-        'or "plainHttpBehindProxy: true" where a proxy terminates TLS',
-    );
-  }
+  const { trustDomain, policies, spire, broker, aws, log } = document.value;
+  const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
     issuer,
-    listen: http.listen,
+    ...listenersConfig(document, issuer, dirname(file)),
     bundle: bundleConfig(document, dirname(file), env),
     spireTimeoutMs: spire.timeout * 1000,
     logLevel: log.level,

@@ -21,7 +21,7 @@ export interface DelegatedIdentityServerOptions {
   /** The absolute path of the socket; its folder must be private already. */
   readonly socketPath: string;
   readonly trustDomain: TrustDomain;
-  readonly authority: Authority;
+  readonly authority: Pick<Authority, 'mint' | 'jwkSet' | 'onChange' | 'isTainted'>;
   readonly clock: Clock;
   /** The entries in force now. */
   entries(): readonly RegistrationEntry[];

@@ -1,6 +1,8 @@
+import type { Timer } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
 import { startBundleSource } from '../bundle-source.ts';
 import type { IssuerConfig } from '../config/config.ts';
+import { firstKeys } from '../first-keys.ts';
 import type { JwtBundleSource } from '../identity/source.ts';
 import type { JwtBundle } from '../spiffe/jwt-bundle.ts';
 import { type Finding, ok } from './walk.ts';
@@ -19,7 +21,7 @@ export async function lookAtKeySource(config: IssuerConfig, world: World): Promi
   const logger = createLogger({ level: 'silent', destination: { write: () => {} } });
   const source = await startBundleSource(config, { clock: world.clock, random: world.random, logger });
   try {
-    const bundle = await firstKeys(source, config, world);
+    const bundle = await keysInTime(source, config, world);
     const name = NAMES[config.bundle.from];
     if (bundle !== undefined) {
       return ok(`${name} has keys of ${config.trustDomain.name}: ${bundle.authorities.map(keyOf).join(', ')}`, bundle);
@@ -36,25 +38,22 @@ export async function lookAtKeySource(config: IssuerConfig, world: World): Promi
   }
 }
 
-function firstKeys(
+/** The keys as soon as they are there, or `undefined` when they did not come in time. */
+async function keysInTime(
   source: JwtBundleSource,
   { trustDomain }: IssuerConfig,
   { clock, limitMs }: World,
 ): Promise<JwtBundle | undefined> {
-  return new Promise((resolve) => {
-    const check = (): void => {
-      const bundle = source.get(trustDomain);
-      if (bundle?.authorities.length) settle(bundle);
-    };
-    const settle = (bundle?: JwtBundle): void => {
-      timer.cancel();
-      unsubscribe();
-      resolve(bundle);
-    };
-    const unsubscribe = source.onChange(check);
-    const timer = clock.after(limitMs, () => settle());
-    check();
-  });
+  let timer: Timer | undefined;
+  await Promise.race([
+    firstKeys(source, trustDomain),
+    new Promise<void>((resolve) => {
+      timer = clock.after(limitMs, resolve);
+    }),
+  ]);
+  timer?.cancel();
+  const bundle = source.get(trustDomain);
+  return bundle?.authorities.length ? bundle : undefined;
 }
 
 function keyOf({ keyId, algorithms }: JwtBundle['authorities'][number]): string {

@@ -221,6 +221,9 @@ describe('an issuer alone', () => {
     expect(await loadConfig(await configFile(ALONE), {})).toEqual({
       trustDomain: expect.anything(),
       issuer: expect.anything(),
+      hosts: ['oidc.example.org'],
+      requestsPerSecond: undefined,
+      trustedProxies: [],
       listen: { host: '127.0.0.1', port: 8080 },
       bundle: { from: 'file', path: '/b' },
       spireTimeoutMs: 10_000,
@@ -269,7 +272,7 @@ describe('plain HTTP beyond loopback', () => {
     'is refused at %s, unless a proxy terminates TLS',
     async (listen) => {
       expect(await problems(`${LEAST}http:\n  listen: "${listen}"\n`)).toEqual([
-        'svidx.yaml:4: http.listen: expected a loopback address, or "plainHttpBehindProxy: true" where a proxy terminates TLS',
+        'svidx.yaml:4: http.listen: expected a loopback address, or "tls", or "plainHttpBehindProxy: true" where a proxy terminates TLS',
       ]);
       const refused = `${LEAST}http: { plainHttpBehindProxy: false, listen: "${listen}" }\n`;
       expect(await problems(refused)).toHaveLength(1);

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/config.ts';
 import { parseSelector } from '../../src/spiffe/selector.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { runProgram } from '../support/cli.ts';
+import { loadFullConfig } from '../support/doctor.ts';
 
 /** deploy/ is one set: what SPIRE is told and what this service is told must be the same. `npm run test:spire` runs it. */
 const DEPLOY = join(import.meta.dirname, '../../deploy');
@@ -31,7 +31,7 @@ async function registered(env: Readonly<Record<string, string>>): Promise<Map<st
 
 describe('deploy/', () => {
   test('has the same issuer, trust domain and sockets on both sides', async () => {
-    const config = await loadConfig(join(DEPLOY, 'svidx.yaml'), {});
+    const config = await loadFullConfig(join(DEPLOY, 'svidx.yaml'));
     expect(setting('server.conf', 'jwt_issuer')).toBe(config.issuer.url);
     expect(setting('server.conf', 'trust_domain')).toBe(config.trustDomain.name);
     expect(setting('agent.conf', 'trust_domain')).toBe(config.trustDomain.name);

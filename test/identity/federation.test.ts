@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { createIssuerApp } from '../../src/http/issuer-app.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
@@ -8,6 +9,7 @@ import { type BundleStream, openBundleStream } from '../support/bundle-stream.ts
 import { refusalCode } from '../support/errors.ts';
 import { ask } from '../support/http.ts';
 import { makeKey, type TestKey } from '../support/jwk.ts';
+import { loopbackListeners } from '../support/listeners.ts';
 
 /** A key of each trust domain. They share their ID, which nobody can keep others from choosing. */
 let ours: TestKey;
@@ -57,7 +59,16 @@ describe('federated bundles', () => {
     onTestFinished(listener.close);
     const issuer = parseIssuer(listener.url);
     if ('problem' in issuer) throw new Error(issuer.problem);
-    listener.handle(createIssuerApp({ issuer, trustDomain: TrustDomain.parse('example.org'), bundles: source }));
+    listener.handle(
+      createIssuerApp({
+        ...loopbackListeners(issuer),
+        loopback: true,
+        clock: systemClock,
+        issuer,
+        trustDomain: TrustDomain.parse('example.org'),
+        bundles: source,
+      }),
+    );
     const published = async (): Promise<unknown> => {
       const { status, text } = await ask(listener.url, { path: '/keys' });
       return status === 200 ? JSON.parse(text).keys.map(({ x }: { x: unknown }) => x) : status;

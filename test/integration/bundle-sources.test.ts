@@ -12,6 +12,7 @@ import { startScriptedWorkloadApi } from '../fakes/scripted-workload-api.ts';
 import { bundleDocument } from '../support/bundle-endpoint.ts';
 import { createCertificate } from '../support/certificates.ts';
 import { startHttpsServer } from '../support/https-server.ts';
+import { loopbackListeners } from '../support/listeners.ts';
 import { publicJwk } from '../support/signing-keys.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -51,7 +52,7 @@ function issuerConfig(bundle: BundleConfig): IssuerConfig {
   return {
     trustDomain: TrustDomain.parse('example.org'),
     issuer,
-    listen: { host: '127.0.0.1', port: 0 },
+    ...loopbackListeners(issuer),
     bundle,
     spireTimeoutMs: 5_000,
     logLevel: 'trace',

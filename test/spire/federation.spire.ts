@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { createDelegatedIdentityApi } from '../../src/identity/delegated-identity/api.ts';
 import { createDelegatedJwtBundleSource } from '../../src/identity/delegated-identity/jwt-bundle-source.ts';
 import { verifyJwtSvid } from '../../src/spiffe/jwt-svid.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog } from '../fakes/log.ts';
-import { connectApi } from '../support/delegated-identity.ts';
 import { refusalCode } from '../support/errors.ts';
 import { tempFolder } from '../support/temp.ts';
 import { until } from '../support/until.ts';
@@ -25,7 +25,8 @@ describe.skipIf(inject('spire') === undefined)('a real SPIRE that federates with
   test("the other's keys arrive, apart: they verify its tokens and no others, and are not published as ours", async () => {
     const partner = await world.spire.startPartner(PARTNER);
     const bundles = createDelegatedJwtBundleSource({
-      api: connectApi(world.spire.adminSocket),
+      connect: () => createDelegatedIdentityApi(world.spire.adminSocket),
+      trustDomain: TrustDomain.parse('example.org'),
       clock: systemClock,
       random: Math.random,
       logger: createMemoryLog().logger,

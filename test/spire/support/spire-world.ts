@@ -6,6 +6,7 @@ import { listenOnTcp } from '../../../src/http/listener.ts';
 import { createService, type Service } from '../../../src/service.ts';
 import { TrustDomain } from '../../../src/spiffe/trust-domain.ts';
 import { createMemoryLog, type MemoryLog } from '../../fakes/log.ts';
+import { loopbackListeners } from '../../support/listeners.ts';
 import { expectNoSecrets } from '../../support/secrets.ts';
 import { until } from '../../support/until.ts';
 import { type Spire, startSpire } from './spire.ts';
@@ -69,7 +70,8 @@ export async function startSpireWorld(server: Readonly<Record<string, string>> =
       {
         trustDomain: TrustDomain.parse('example.org'),
         issuer,
-        listen: { host: '127.0.0.1', port: 0 },
+        ...loopbackListeners(issuer),
+        bundle: { from: 'delegatedIdentity', socket: spire.adminSocket },
         spireSocket: spire.adminSocket,
         spireTimeoutMs: 3_000,
         brokerSocket: join(folder, 'broker.sock'),
