@@ -122,8 +122,11 @@ let rotated = 0;
 /** Runs `work` at a share of the whole time, and notes it. */
 async function at(share: number, what: string, work: () => Promise<void> | void): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, share * seconds * 1000 - (Date.now() - startedAt)));
-  events.push(`${((Date.now() - startedAt) / 1000).toFixed(1)}s ${what}`);
+  note(what);
   await work();
+}
+function note(what: string): void {
+  events.push(`${((Date.now() - startedAt) / 1000).toFixed(2)}s ${what}`);
 }
 const rotate = async (): Promise<void> => {
   await authority.rotate();
@@ -132,8 +135,8 @@ const rotate = async (): Promise<void> => {
 const script = Promise.all([
   at(0.2, 'keys rotated', rotate),
   at(0.4, 'agent killed', agent.kill),
-  at(0.4 + (OUTAGE_SECONDS / 2 / seconds || 0), 'keys rotated while the agent is away', rotate),
-  at(0.4 + OUTAGE_SECONDS / seconds, 'agent started', agent.start),
+  at(0.4 + (OUTAGE_SECONDS / 2 / seconds), 'keys rotated while the agent is away', rotate),
+  at(0.4 + OUTAGE_SECONDS / seconds, 'agent started', agent.start).then(() => note('agent serves')),
   at(0.8, 'keys rotated', rotate),
 ]);
 const drops = (async () => {
