@@ -135,7 +135,7 @@ const rotate = async (): Promise<void> => {
 const script = Promise.all([
   at(0.2, 'keys rotated', rotate),
   at(0.4, 'agent killed', agent.kill),
-  at(0.4 + (OUTAGE_SECONDS / 2 / seconds), 'keys rotated while the agent is away', rotate),
+  at(0.4 + OUTAGE_SECONDS / 2 / seconds, 'keys rotated while the agent is away', rotate),
   at(0.4 + OUTAGE_SECONDS / seconds, 'agent started', agent.start).then(() => note('agent serves')),
   at(0.8, 'keys rotated', rotate),
 ]);

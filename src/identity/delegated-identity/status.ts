@@ -42,6 +42,8 @@ export function toIdentityError(error: unknown): SvidxError {
         "the socket does not serve SPIRE's Delegated Identity API; expected the agent's admin socket",
         { detail },
       );
+    // An agent that sees the deadline pass first, as SPIRE's was seen to, resets the stream, which reads as cancelled.
+    case status.CANCELLED:
     case status.DEADLINE_EXCEEDED:
       return new SvidxError('identity_unavailable', 'the SPIRE agent did not answer in time', { detail });
     default:
