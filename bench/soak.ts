@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
@@ -115,6 +116,9 @@ const { request, tally } = createRequests({
   keysUrl: issuer.keysUrl,
 });
 
+// Service, client and verifier share this process: what it stalls, on a busy machine say, is in every latency.
+const stalls = monitorEventLoopDelay({ resolution: 5 });
+stalls.enable();
 const startedAt = Date.now();
 const events: string[] = [];
 let dropped = 0;
@@ -189,6 +193,7 @@ const result = {
     inHandP99: round(percentile(tally.inHandLatencies, 0.99)),
     inHandMax: round(tally.inHandLatencies.reduce((max, value) => Math.max(max, value), 0)),
   },
+  eventLoopDelayMs: { p99: round(stalls.percentile(99) / 1e6), max: round(stalls.max / 1e6) },
   upstream: {
     ...upstream,
     signed: agent.signed,
