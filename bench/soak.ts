@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
@@ -121,6 +122,9 @@ const { request, tally } = createRequests({
   keysUrl: issuer.keysUrl,
 });
 
+// Service, client and verifier share this process: what it stalls, on a busy machine say, is in every latency.
+const stalls = monitorEventLoopDelay({ resolution: 5 });
+stalls.enable();
 const startedAt = Date.now();
 const events: string[] = [];
 let dropped = 0;
@@ -128,8 +132,11 @@ let rotated = 0;
 /** Runs `work` at a share of the whole time, and notes it. */
 async function at(share: number, what: string, work: () => Promise<void> | void): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, share * seconds * 1000 - (Date.now() - startedAt)));
-  events.push(`${((Date.now() - startedAt) / 1000).toFixed(1)}s ${what}`);
+  note(what);
   await work();
+}
+function note(what: string): void {
+  events.push(`${((Date.now() - startedAt) / 1000).toFixed(2)}s ${what}`);
 }
 const rotate = async (): Promise<void> => {
   await authority.rotate();
@@ -138,8 +145,8 @@ const rotate = async (): Promise<void> => {
 const script = Promise.all([
   at(0.2, 'keys rotated', rotate),
   at(0.4, 'agent killed', agent.kill),
-  at(0.4 + (OUTAGE_SECONDS / 2 / seconds || 0), 'keys rotated while the agent is away', rotate),
-  at(0.4 + OUTAGE_SECONDS / seconds, 'agent started', agent.start),
+  at(0.4 + OUTAGE_SECONDS / 2 / seconds, 'keys rotated while the agent is away', rotate),
+  at(0.4 + OUTAGE_SECONDS / seconds, 'agent started', agent.start).then(() => note('agent serves')),
   at(0.8, 'keys rotated', rotate),
 ]);
 const drops = (async () => {
@@ -192,6 +199,7 @@ const result = {
     inHandP99: round(percentile(tally.inHandLatencies, 0.99)),
     inHandMax: round(tally.inHandLatencies.reduce((max, value) => Math.max(max, value), 0)),
   },
+  eventLoopDelayMs: { p99: round(stalls.percentile(99) / 1e6), max: round(stalls.max / 1e6) },
   upstream: {
     ...upstream,
     signed: agent.signed,

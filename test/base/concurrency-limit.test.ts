@@ -99,9 +99,15 @@ describe('a concurrency limit', () => {
     void run('b');
     await settle();
     const ending = end('a');
-    void run('late');
+    void run('c');
     await ending;
+    void run('d');
+    await settle();
     expect(started).toEqual(['a', 'b']);
+    await end('b');
+    void run('e');
+    await settle();
+    expect(started).toEqual(['a', 'b', 'c']);
   });
 
   test('holds under 10,000, with givers-up among them', async () => {

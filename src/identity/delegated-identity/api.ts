@@ -101,7 +101,7 @@ const CHANNEL_OPTIONS = {
   'grpc.use_local_subchannel_pool': 1,
   // Waits between attempts to connect to an agent that is away, in milliseconds: a local socket costs next to nothing.
   'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_reconnect_backoff_ms': 300,
   // What grpc-go allows a client to receive; far more than the bundles of many trust domains.
   'grpc.max_receive_message_length': 4 * 1024 * 1024,
 };

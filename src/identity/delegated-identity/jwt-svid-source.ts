@@ -9,7 +9,7 @@ import { SpiffeId } from '../../spiffe/spiffe-id.ts';
 import { TrustDomain } from '../../spiffe/trust-domain.ts';
 import type { JwtSvidSource, Subject } from '../source.ts';
 import type { DelegatedIdentityApi, WireJwtSvid } from './api.ts';
-import { isNoIdentityIssued, isPermissionDenied, notADelegate, toIdentityError } from './status.ts';
+import { isNoIdentityIssued, isPermissionDenied, notADelegate, toFetchError } from './status.ts';
 
 export interface DelegatedJwtSvidSourceOptions {
   readonly api: DelegatedIdentityApi;
@@ -56,7 +56,7 @@ export function createDelegatedJwtSvidSource(options: DelegatedJwtSvidSourceOpti
       if (isNoIdentityIssued(error) && !(await isAcceptedAsDelegate(signal))) {
         throw notADelegate('this service itself has no identity at the agent');
       }
-      throw toIdentityError(error);
+      throw toFetchError(error);
     }
   }
 

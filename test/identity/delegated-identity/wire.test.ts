@@ -80,6 +80,12 @@ describe('RST_STREAM', () => {
     expect(agent.sessions.all).toHaveLength(1);
   });
 
+  test('CANCEL is what an agent says that sees the deadline pass before we do', async () => {
+    const { agent, ask } = await setUp();
+    agent.onCall = (stream) => stream.close(codes.NGHTTP2_CANCEL);
+    expect(await refusal(ask)).toMatchObject({ message: 'the SPIRE agent did not answer in time' });
+  });
+
   test('REFUSED_STREAM says that the call was not looked at: it is made again, unnoticed', async () => {
     const { agent, good, ask, token } = await setUp();
     thenWell(agent, good(token), (stream) => stream.close(NGHTTP2_REFUSED_STREAM));
