@@ -14,7 +14,7 @@ export interface SvidRequest {
 }
 
 export interface SvidCacheOptions {
-  readonly authority: Authority;
+  readonly authority: Pick<Authority, 'mint' | 'onChange' | 'isTainted'>;
   readonly clock: Clock;
 }
 
