@@ -10,6 +10,7 @@ import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { createFakeClock, type FakeClock } from '../fakes/clock.ts';
 import { createMemoryLog } from '../fakes/log.ts';
 import { EXAMPLE_TRUST_DOMAIN, type FakeSpire, startFakeSpire } from '../fakes/trust-domain.ts';
+import { discover } from '../support/discover.ts';
 import { eventually } from '../support/eventually.ts';
 import { loopbackListeners } from '../support/listeners.ts';
 
@@ -68,10 +69,8 @@ async function start(keyType: JwtKeyType): Promise<Rotating> {
     eventually(async () => expect((await published()).sort()).toEqual(keyIds(spire.authority.jwkSet()).sort()));
   await caughtUp();
 
-  const discovery: { issuer: string; jwks_uri: string; id_token_signing_alg_values_supported: string[] } = JSON.parse(
-    await (await fetch(issuer.discoveryUrl)).text(),
-  );
-  const keySet = createRemoteJWKSet(new URL(discovery.jwks_uri));
+  const discovery = await discover(issuer.url);
+  const keySet = createRemoteJWKSet(discovery.keysUrl);
   return {
     clock,
     spire,
@@ -82,7 +81,7 @@ async function start(keyType: JwtKeyType): Promise<Rotating> {
       const { payload } = await jwtVerify(token, keySet, {
         issuer: discovery.issuer,
         audience: 'cloud',
-        algorithms: discovery.id_token_signing_alg_values_supported,
+        algorithms: discovery.algorithms,
         currentDate: new Date(clock.now()),
       });
       expect(payload.sub).toBe(SUBJECT.toString());

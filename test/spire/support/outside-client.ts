@@ -1,4 +1,5 @@
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, jwtVerify } from 'jose';
+import { discover } from '../../support/discover.ts';
 
 /** A relying party that knows nothing but the issuer's URL. */
 export interface OutsideClient {
@@ -13,11 +14,9 @@ export interface OutsideClient {
 
 /** OpenID Connect discovery, then jose's remote key set: it fetches keys when it sees one that it does not know. */
 export async function createOutsideClient(issuer: string): Promise<OutsideClient> {
-  const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
-  const document: { issuer: string; jwks_uri: string } = JSON.parse(await answer.text());
-  if (document.issuer !== issuer) throw new Error(`the document is of ${document.issuer}`);
+  const discovered = await discover(issuer);
   let fetches = 0;
-  const keys = createRemoteJWKSet(new URL(document.jwks_uri), {
+  const keys = createRemoteJWKSet(discovered.keysUrl, {
     // Its half a minute between two fetches, as a test can wait it out.
     cooldownDuration: 0,
     [customFetch]: (url, options) => {
@@ -30,7 +29,7 @@ export async function createOutsideClient(issuer: string): Promise<OutsideClient
       return fetches;
     },
     async verify(token, audience) {
-      await jwtVerify(token, keys, { issuer, audience, algorithms: ['RS256', 'ES256', 'ES384'], typ: 'JWT' });
+      await jwtVerify(token, keys, { issuer, audience, algorithms: discovered.algorithms, typ: 'JWT' });
       return decodeProtectedHeader(token).kid ?? '';
     },
   };
