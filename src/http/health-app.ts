@@ -67,7 +67,9 @@ export function createHealthApp(
   ]);
 
   return (request, response) => {
-    const check = checks.get(request.url?.split('?', 1)[0] ?? '');
+    const { url = '' } = request;
+    const query = url.indexOf('?');
+    const check = checks.get(query === -1 ? url : url.slice(0, query));
     if (check === undefined) {
       next(request, response);
       return;

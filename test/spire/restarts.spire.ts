@@ -21,7 +21,7 @@ describe.skipIf(inject('spire') === undefined)('parts of a real SPIRE go away an
   test.each(['SIGTERM', 'SIGKILL'] as const)('the agent, ended by %s', async (signal) => {
     const audience = world.newAudience();
     const token = await world.token('api-gateway', audience);
-    const [ended, resumed] = [logged('bundles.stream_ended'), logged('bundles.stream_resumed')];
+    const [ended, resumed] = [logged('bundles.stream_ended'), logged('bundles.recovered')];
     await world.spire.agent.stop(signal);
     await until(
       'the end of the stream',
@@ -41,7 +41,7 @@ describe.skipIf(inject('spire') === undefined)('parts of a real SPIRE go away an
     await world.spire.agent.start();
     await until(
       'the stream',
-      async () => logged('bundles.stream_resumed'),
+      async () => logged('bundles.recovered'),
       (seen) => seen > resumed,
       SOON,
     );
