@@ -8,8 +8,16 @@ import { scrub } from '../base/secret.ts';
  *
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
+ * `session.open`, `session.revoke` and `session.expire` are the life of a session.
  */
-export type AuditAction = 'identity.request' | 'credentials.request' | 'identity.mint' | 'credentials.exchange';
+export type AuditAction =
+  | 'identity.request'
+  | 'credentials.request'
+  | 'identity.mint'
+  | 'credentials.exchange'
+  | 'session.open'
+  | 'session.revoke'
+  | 'session.expire';
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {
@@ -19,6 +27,8 @@ export interface AuditFields {
   grant?: string;
   /** What the grant is for, such as the ARN of a role. Never a credential. */
   target?: string;
+  /** The ID of a session, which proves nothing. */
+  session?: string;
   /** SHA-256 of the JWT-SVID that was handed out or exchanged. */
   tokenSha256?: string;
 }
