@@ -1,20 +1,24 @@
+import { z } from 'zod';
 import type { NamedGrant } from '../policy/policy-set.ts';
 
 /** Where sessions are opened on the private socket; each has a path below. */
 export const SESSIONS_PATH = '/v1/sessions';
 
 /** What a program has to be told of a grant to ask for it through its SDK. Nothing here is secret. */
-export type GrantFields =
-  | { readonly name: string; readonly kind: 'aws'; readonly region: string }
-  | { readonly name: string; readonly kind: 'azure'; readonly tenantId: string; readonly clientId: string }
-  | {
-      readonly name: string;
-      readonly kind: 'gcp';
-      readonly provider: string;
-      readonly serviceAccount?: string;
-      readonly lifetimeSeconds: number;
-    }
-  | { readonly name: string; readonly kind: 'vault' | 'oauth' };
+export const grantFieldsSchema = z.discriminatedUnion('kind', [
+  z.object({ name: z.string(), kind: z.literal('aws'), region: z.string() }),
+  z.object({ name: z.string(), kind: z.literal('azure'), tenantId: z.string(), clientId: z.string() }),
+  z.object({
+    name: z.string(),
+    kind: z.literal('gcp'),
+    provider: z.string(),
+    serviceAccount: z.string().optional(),
+    lifetimeSeconds: z.number(),
+  }),
+  z.object({ name: z.string(), kind: z.enum(['vault', 'oauth']) }),
+]);
+
+export type GrantFields = Readonly<z.output<typeof grantFieldsSchema>>;
 
 export function grantFields({ name, grant }: NamedGrant): GrantFields {
   switch (grant.kind) {
