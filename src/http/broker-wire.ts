@@ -3,6 +3,9 @@ import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 /** The paths of the private socket's interface. */
 export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
 
+/** Where sessions are opened there; each has a path below. */
+export const SESSIONS_PATH = '/v1/sessions';
+
 /** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
 export interface TokenFields {
   readonly spiffeId: string;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Secret } from '../base/secret.ts';
+import { type GrantFields, grantFieldsSchema } from '../credentials/grant-fields.ts';
 import type { Caller } from '../policy/evaluate.ts';
-import { type GrantFields, grantFieldsSchema, SESSIONS_PATH } from './sessions-wire.ts';
+import { SESSIONS_PATH } from './broker-wire.ts';
 import { createSocketClient } from './socket-client.ts';
 
 /** A session that was opened at a service, with what a program needs to ask in it. */
@@ -45,7 +46,7 @@ export function createSessionClient(socketPath: string): SessionClient {
       return (await client.ask('POST', `${SESSIONS_PATH}/${session}`, undefined, answer)).expiresAt;
     },
     async revoke(session) {
-      await client.ask('DELETE', `${SESSIONS_PATH}/${session}`, undefined, z.undefined());
+      await client.ask('DELETE', `${SESSIONS_PATH}/${session}`, undefined, z.object({ session: z.string() }));
     },
   };
 }

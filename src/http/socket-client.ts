@@ -20,7 +20,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 export interface SocketClient {
   /**
    * One question, as JSON where it has a body.
-   * @param answer what a good answer looks like; one without a body is `undefined`
+   * @param answer what a good answer looks like
    * @throws SvidxError with the code it had there; `service_unreachable` where nothing of ours answers
    */
   ask<S extends z.ZodType>(method: string, path: string, body: object | undefined, answer: S): Promise<z.output<S>>;
@@ -38,7 +38,7 @@ export function createSocketClient(socketPath: string): SocketClient {
     async ask(method, path, body, answer) {
       const { status, text } = await send(socketPath, method, path, body === undefined ? '' : JSON.stringify(body));
       const json = parseJson(text);
-      if (status !== 200 && status !== 204) {
+      if (status !== 200) {
         const error = errorAnswer.safeParse(json);
         if (error.success) throw new SvidxError(error.data.code, error.data.message);
         throw unreachable(socketPath, `it answered with status ${status}`);

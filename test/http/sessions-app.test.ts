@@ -7,8 +7,8 @@ import { API_CLIENT, PROVIDER, startSessionWorld, TENANT } from '../support/sdk-
 
 const ENDPOINT = 'http://127.0.0.1:8081';
 
-async function startApp(endpoint: string | null = ENDPOINT) {
-  const world = startSessionWorld();
+async function startApp(endpoint: string | null = ENDPOINT, options: { maxSessions?: number } = {}) {
+  const world = startSessionWorld(options);
   const { broker, sessions, log } = world;
   const next = createBrokerApp({ broker, logger: log.logger });
   const { url } = await serveOnPrivateSocket(createSessionsApp({ sessions, logger: log.logger, endpoint }, next));
@@ -81,6 +81,13 @@ describe('POST /v1/sessions', () => {
   });
 });
 
+test('POST /v1/sessions says when to try again where as many as may be are open', async () => {
+  const { send, opened } = await startApp(ENDPOINT, { maxSessions: 1 });
+  await opened({ component: 'api' });
+  const answer = await send('POST', '/v1/sessions', { component: 'api' });
+  expect(answer).toMatchObject({ status: 429, headers: { 'retry-after': '60' } });
+});
+
 describe('/v1/sessions/<id>', () => {
   test('POST renews it', async () => {
     const { send, opened, clock } = await startApp();
@@ -96,7 +103,7 @@ describe('/v1/sessions/<id>', () => {
   test('DELETE ends it, once', async () => {
     const { send, opened, sessions } = await startApp();
     const { session } = await opened({ component: 'api' });
-    expect(await send('DELETE', `/v1/sessions/${session}`)).toMatchObject({ status: 204, text: '' });
+    expect(bodyOf(await send('DELETE', `/v1/sessions/${session}`))).toEqual({ status: 200, session });
     expect(sessions.size).toBe(0);
     for (const method of ['DELETE', 'POST']) {
       expect(bodyOf(await send(method, `/v1/sessions/${session}`))).toMatchObject({

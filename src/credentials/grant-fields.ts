@@ -1,8 +1,5 @@
 import { z } from 'zod';
-import type { NamedGrant } from '../policy/policy-set.ts';
-
-/** Where sessions are opened on the private socket; each has a path below. */
-export const SESSIONS_PATH = '/v1/sessions';
+import type { Grant } from './grant.ts';
 
 /** What a program has to be told of a grant to ask for it through its SDK. Nothing here is secret. */
 export const grantFieldsSchema = z.discriminatedUnion('kind', [
@@ -20,7 +17,8 @@ export const grantFieldsSchema = z.discriminatedUnion('kind', [
 
 export type GrantFields = Readonly<z.output<typeof grantFieldsSchema>>;
 
-export function grantFields({ name, grant }: NamedGrant): GrantFields {
+/** @param name as the policy has it */
+export function grantFields(name: string, grant: Grant): GrantFields {
   switch (grant.kind) {
     case 'aws':
       return { name, kind: grant.kind, region: grant.region };
