@@ -107,11 +107,29 @@ describe('Google Cloud', () => {
     expect(broker.asked).toEqual([{ caller: { component: 'api' }, audience: [PROVIDER_AUDIENCE] }]);
   });
 
-  test('asks the broker about the audience, which the policy grants apart', async () => {
+  test('does not hand out a token that the component may not hold, whatever its grant', async () => {
     const { sessionBroker, open, broker } = startSessionWorld();
     const { session } = await open();
-    await sessionBroker.subjectToken(session, 'held');
-    expect(broker.asked).toEqual([{ caller: { component: 'api' }, audience: ['not-among-the-audiences'] }]);
+    const error = await refusal(sessionBroker.subjectToken(session, 'held'));
+    expect(error).toMatchObject({
+      code: 'policy_denied',
+      message: 'component "api": the audience "not-among-the-audiences" is not granted to it',
+    });
+    expect(broker.asked).toEqual([]);
+  });
+
+  test('does not either when that is taken back while the answer is on its way', async () => {
+    const { sessionBroker, open, broker, setPolicies } = startSessionWorld();
+    const { session } = await open();
+    let answer = (): void => {};
+    broker.gate = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const asked = sessionBroker.subjectToken(session, 'files');
+    await broker.waitForAsked(1);
+    setPolicies(API_POLICY.replace(/^audiences: .*$/m, 'audiences: [another]'));
+    answer();
+    expect(await refusalCode(asked)).toBe('policy_denied');
   });
 
   test.each(['ledger-files', 'models', 'blobs', 'nothing'])('does not for %s', async (grant) => {
