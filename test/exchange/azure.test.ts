@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { ClientRequest } from 'node:http';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AzureGrant } from '../../src/credentials/grants/azure.ts';
@@ -11,6 +9,7 @@ import { type ScriptedUpstream, startScriptedUpstream } from '../fakes/scripted-
 import { blobsGrant, CLIENT_ID, TENANT_ID } from '../support/cloud-grants.ts';
 import { unaborted } from '../support/delegated-identity.ts';
 import { subjectToken } from '../support/exchange.ts';
+import { watchOutgoingRequests } from '../support/outgoing-requests.ts';
 
 const good = { contentType: 'application/json; charset=utf-8', body: entraTokenJson() };
 
@@ -122,14 +121,10 @@ describe("the host's own configuration", () => {
     stubEnv({ AZURE_AUTHORITY_HOST: elsewhere, AZURE_REGIONAL_AUTHORITY_NAME: 'westus', HTTPS_PROXY: elsewhere });
     const requests: string[] = [];
     let abort = new AbortController();
-    // Seen where Node makes the request; it is given up there, before a byte could leave.
-    const onRequest = (message: unknown): void => {
-      const request = Object(message).request;
-      if (request instanceof ClientRequest) requests.push(`${request.protocol}//${request.host}${request.path}`);
+    watchOutgoingRequests((url) => {
+      requests.push(url);
       abort.abort(new Error('seen enough'));
-    };
-    subscribe('http.client.request.created', onRequest);
-    onTestFinished(() => void unsubscribe('http.client.request.created', onRequest));
+    });
     const exchanger = createAzureExchanger({ clock: createFakeClock(), random: () => 0.5 });
     const hosts = [
       'https://login.microsoftonline.com',
