@@ -33,7 +33,8 @@ const NO_PROXY = { host: 'http://127.0.0.1', port: 9 };
  *
  * The SDK makes the request, and sending it is ours. So a JWT-SVID goes to the token endpoint of the grant's tenant at the
  * grant's authority host and nowhere else, whatever discovery documents or the host's AZURE_* variables say (one of them names
- * a region, which becomes a part of the host name). And the SDK, which the environment may tell to log, sees good answers only.
+ * a region, which becomes a part of the host name). And the SDK, which may have retries in mind or be told to log by the
+ * environment, sees good answers only, and of others that there was none.
  */
 export function createAzureExchanger(options: AzureExchangerOptions): Exchanger<AzureGrant, AccessToken> {
   const upstream = createUpstream(options);
@@ -57,8 +58,6 @@ export function createAzureExchanger(options: AzureExchangerOptions): Exchanger<
       // One for each exchange: it keeps what it gets, and the only cache is ours.
       const credential = new ClientAssertionCredential(grant.tenantId, grant.clientId, async () => token.reveal(), {
         authorityHost: KNOWN_AUTHORITY_HOST,
-        disableInstanceDiscovery: true,
-        retryOptions: { maxRetries: 0 },
         proxyOptions: NO_PROXY,
         httpClient,
       });
