@@ -80,7 +80,7 @@ describe('layers', () => {
   });
 
   test('only service.ts, commands and dev know the concrete sources and exchangers', () => {
-    const concrete = /^(identity\/delegated-identity|exchange\/(aws|registry))/;
+    const concrete = /^(identity\/delegated-identity|exchange\/(aws|azure|gcp|vault|oauth|registry|upstream))/;
     const users = imports
       .filter(
         ({ file, target }) => concrete.test(target) && !['identity', 'exchange', '.', 'dev'].includes(file.folder),

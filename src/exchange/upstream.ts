@@ -147,10 +147,9 @@ function systemCodeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** `Retry-After` (RFC 9110 section 10.2.3) in seconds or as a date, where an answer says it with reason: in milliseconds. */
-function askedPause({ status, headers }: UpstreamAnswer, now: number): number {
-  const text = headers['retry-after'];
-  if (text === undefined || (status !== 429 && status !== 503)) return 0;
+/** What `Retry-After` says (RFC 9110 section 10.2.3), in seconds or as a date: milliseconds, 0 where it says nothing. */
+function askedPause({ headers }: UpstreamAnswer, now: number): number {
+  const text = headers['retry-after'] ?? '';
   const pause = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isNaN(pause) ? 0 : Math.max(0, pause);
 }

@@ -118,6 +118,15 @@ describe('trouble that may pass is tried three times in all', () => {
     expect(upstream.requests.all).toHaveLength(3);
   });
 
+  test('and a pause that is asked for once is made once', async () => {
+    const { running, upstream, waits } = await start((attempt) =>
+      attempt === 1 ? { status: 429, body: '', headers: { 'Retry-After': '2' } } : 'reset',
+    );
+    expect((await refusal(running)).code).toBe('exchange_unavailable');
+    expect(upstream.requests.all).toHaveLength(3);
+    expect(waits).toEqual([2150, 300]);
+  });
+
   test('and a refusal after trouble is final', async () => {
     const { running, upstream } = await start((attempt) =>
       attempt === 1 ? refused(503, 'temporarily_unavailable', 1) : refused(401, 'invalid_client', 700024),

@@ -107,7 +107,6 @@ describe("the host's own configuration", () => {
     ['one tenant only', { AZURE_IDENTITY_DISABLE_MULTITENANTAUTH: 'true' }],
     ['a managed identity', { IDENTITY_ENDPOINT: 'http://127.0.0.1:9', IDENTITY_HEADER: 'x', MSI_ENDPOINT: elsewhere }],
     ['a proxy', { HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9', ALL_PROXY: elsewhere }],
-    ['a proxy that Node takes', { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' }],
     ['a proxy that is none', { HTTPS_PROXY: '::' }],
   ])('does not change the request or break it: %s', async (_, env) => {
     stubEnv(env);
@@ -141,7 +140,7 @@ describe("the host's own configuration", () => {
     expect(requests).toEqual(hosts.map((host) => `${host}/${TENANT_ID}/oauth2/v2.0/token`));
   });
 
-  test('may have the SDK log, and it logs no token, neither ours nor the one we get', async () => {
+  test('may name a proxy to Node and have the SDK log: there is no proxy, and in the log no token', async () => {
     const entra = await startGoodEntra();
     const svid = await subjectToken();
     const file = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -160,6 +159,9 @@ describe("the host's own configuration", () => {
       {
         env: {
           AZURE_LOG_LEVEL: 'verbose',
+          // Read by Node itself, when it starts.
+          NODE_USE_ENV_PROXY: '1',
+          HTTP_PROXY: 'http://127.0.0.1:9',
           DEBUG: '*',
           INPUT: JSON.stringify([svid.token.reveal(), blobsGrant(entra.url)]),
         },

@@ -147,7 +147,6 @@ describe("the host's own configuration", () => {
     ['a metadata server', { GCE_METADATA_HOST: '127.0.0.1:9', METADATA_SERVER_DETECTION: 'assume-present' }],
     ['certificates', { GOOGLE_API_USE_CLIENT_CERTIFICATE: 'true', GOOGLE_API_CERTIFICATE_CONFIG: '/nonexistent' }],
     ['a proxy', { HTTPS_PROXY: proxy, https_proxy: proxy, HTTP_PROXY: proxy, http_proxy: proxy }],
-    ['a proxy that Node takes', { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: proxy }],
     ['a proxy that is none', { HTTPS_PROXY: '::' }],
   ])('does not change the requests or break them: %s', async (_, env) => {
     const expected = await requestsOf(IMPERSONATING_GRANT);
@@ -185,7 +184,7 @@ describe("the host's own configuration", () => {
     expect(requests).toEqual(expected);
   });
 
-  test('may have the library log, and it logs no token', async () => {
+  test('may name a proxy to Node and have the library log: there is no proxy, and in the log no token', async () => {
     const google = await startGoodGoogle();
     const svid = await subjectToken();
     const file = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -204,6 +203,9 @@ describe("the host's own configuration", () => {
       {
         env: {
           GOOGLE_SDK_NODE_LOGGING: '*',
+          // Read by Node itself, when it starts.
+          NODE_USE_ENV_PROXY: '1',
+          HTTP_PROXY: 'http://127.0.0.1:9',
           NODE_DEBUG: 'auth',
           DEBUG: '*',
           INPUT: JSON.stringify([svid.token.reveal(), IMPERSONATING_GRANT, google.url]),
