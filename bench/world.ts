@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../src/base/clock.ts';
 import { createLogger } from '../src/base/logger.ts';
 import type { Config } from '../src/config/config.ts';
-import { parseIssuer } from '../src/config/issuer.ts';
+import { hostsOf, parseIssuer } from '../src/config/issuer.ts';
 import { loadPolicyFolder } from '../src/config/policy-folder.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../src/dev/dev-trust-domain.ts';
 import { entriesForPolicies } from '../src/dev/registration-entries.ts';
@@ -51,6 +51,13 @@ export async function startBenchWorld(components: number): Promise<BenchWorld> {
     trustDomain,
     issuer,
     listen: { host: '127.0.0.1', port: 0 },
+    hosts: hostsOf(issuer),
+    tls: undefined,
+    // High enough never to be met, so that what it costs to count is measured.
+    requestsPerSecond: 1_000_000,
+    trustedProxies: [],
+    healthListen: undefined,
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 10_000,
     brokerSocket: join(folder, 'broker.sock'),

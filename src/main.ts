@@ -15,9 +15,14 @@ const MAX_LINE_LENGTH = 5_000;
 const terminal: Terminal = {
   env: process.env,
   tmpdir: tmpdir(),
+  // no-color.org: set to anything but nothing.
+  colours: process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   logDestination: { write: (line) => process.stderr.write(line) },
   print: (line) => process.stdout.write(`${line}\n`),
   readStdin: () => text(process.stdin),
+  exitWith: (code) => {
+    process.exitCode = code;
+  },
   stopped: () =>
     new Promise((resolve) => {
       // Once each: a second signal ends the process as it would without us.

@@ -1,17 +1,20 @@
 import type { Clock } from './base/clock.ts';
+import { isLoopbackHost } from './base/http-url.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
-import type { Config } from './config/config.ts';
-import { type WatchedPolicies, watchPolicies } from './config/policy-folder.ts';
-import { createExchangerRegistry } from './exchange/registry.ts';
+import { startBundleSource } from './bundle-source.ts';
+import type { Config, IssuerConfig } from './config/config.ts';
+
+import { watchPolicies } from './config/policy-folder.ts';
+import { watchTlsFiles } from './config/tls-files.ts';
+import { createExchangers } from './exchangers.ts';
+import { firstKeys } from './first-keys.ts';
 import { createBrokerApp } from './http/broker-app.ts';
+import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
-import { createDelegatedIdentityApi } from './identity/delegated-identity/api.ts';
-import { createDelegatedJwtBundleSource } from './identity/delegated-identity/jwt-bundle-source.ts';
-import { createDelegatedJwtSvidSource } from './identity/delegated-identity/jwt-svid-source.ts';
-import type { JwtBundleSource } from './identity/source.ts';
-import type { TrustDomain } from './spiffe/trust-domain.ts';
+import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
+import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 
 /** What a service uses of the world around it. */
 export interface ServiceDeps {
@@ -23,80 +26,66 @@ export interface ServiceDeps {
   readonly listener?: Listener;
 }
 
-export interface Service {
-  readonly broker: Broker;
-  /** Where the issuer listens and where the private socket is. */
-  readonly urls: { readonly http: string; readonly broker: string };
+/** The issuer, with or without a broker beside it. */
+export interface IssuerService {
+  readonly broker: Broker | null;
+  /** Where the issuer listens, where the private socket is, and where health checks have a listener of their own. */
+  readonly urls: { readonly http: string; readonly broker: string | null; readonly health?: string };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
   /** Stops taking requests, lets those under way finish, lets go of everything. May be called again. */
   close(): Promise<void>;
 }
 
+export interface Service extends IssuerService {
+  readonly broker: Broker;
+  readonly urls: IssuerService['urls'] & { readonly broker: string };
+}
+
+/** What is let go of at the end, in the order in which it was taken. */
+type Closers = (() => Promise<void> | void)[];
+
 /**
- * The composition root: wires the parts in the order of the flow and starts them.
+ * The composition root: wires the parts in the order of the flow and starts them. An {@link IssuerConfig} gives the issuer
+ * alone: no policies, no private socket, nothing of SPIRE's admin socket but what the keys may come from.
  * @throws SvidxError `policy_invalid` or `config_invalid`; nothing is left running then
  */
-export async function createService(config: Config, deps: ServiceDeps): Promise<Service> {
-  const { clock, random, logger } = deps;
-  const closers: (() => Promise<void> | void)[] = [];
+export async function createService(config: Config, deps: ServiceDeps): Promise<Service>;
+export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService>;
+export async function createService(config: Config | IssuerConfig, deps: ServiceDeps): Promise<IssuerService> {
+  const { clock, logger } = deps;
+  const closers: Closers = [];
   const close = async (): Promise<void> => {
     // Last in, first out: the listeners go before what they use.
     for (const closer of closers.splice(0).reverse()) await closer();
   };
 
   try {
-    const policies: WatchedPolicies = await watchPolicies({
-      folder: config.policyFolder,
-      trustDomain: config.trustDomain,
-      clock,
-      logger,
-    });
-    closers.push(policies.close);
-
-    const spire = createDelegatedIdentityApi(config.spireSocket);
-    closers.push(spire.close);
-    const svids = createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs: config.spireTimeoutMs });
-    const bundles = createDelegatedJwtBundleSource({
-      api: spire,
-      clock,
-      random,
-      logger,
-      timeoutMs: config.spireTimeoutMs,
-    });
+    const bundles = await startBundleSource(config, deps);
     closers.push(bundles.close);
 
-    const exchanger = createExchangerRegistry({
-      aws: async () => {
-        const { createAwsExchanger } = await import('./exchange/aws.ts');
-        return createAwsExchanger({ clock, random, endpoint: config.stsEndpoint });
-      },
-      azure: async () => (await import('./exchange/azure.ts')).createAzureExchanger({ clock, random }),
-      gcp: async () => (await import('./exchange/gcp.ts')).createGcpExchanger({ clock, random }),
-      vault: async () => (await import('./exchange/vault.ts')).createVaultExchanger({ clock, random }),
-      oauth: async () => (await import('./exchange/oauth.ts')).createOAuthExchanger({ clock, random }),
-    });
-    const broker = createBroker({
-      policies: policies.current,
-      svids,
-      exchanger,
-      clock,
-      random,
-      logger,
-      cacheSize: config.cacheSize,
-    });
+    const tls = config.tls && (await watchTlsFiles({ files: config.tls, clock, logger }));
+    if (tls !== undefined) closers.push(tls.close);
+    const ofIssuer: HealthParts = {
+      bundles: bundles.health,
+      ...(tls === undefined ? {} : { tls: tls.health }),
+    };
 
-    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock));
+    const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers, ofIssuer) : null;
+    const parts = served?.parts ?? ofIssuer;
+
+    const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
     closers.push(tcp.close);
-    tcp.handle(createIssuerApp({ issuer: config.issuer, trustDomain: config.trustDomain, bundles }));
+    const issuerApp = createIssuerApp({ ...config, loopback: isLoopbackHost(config.listen.host), bundles, clock });
+    tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
 
-    const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
-    closers.push(socket.close);
-    socket.handle(createBrokerApp({ broker, logger }));
+    const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
+    if (health !== undefined) closers.push(health.close);
+    health?.handle(createHealthApp({ parts, clock, reasons: true }));
 
     return {
-      broker,
-      urls: { http: tcp.url, broker: socket.url },
+      broker: served?.broker ?? null,
+      urls: { http: tcp.url, broker: served?.url ?? null, ...(health === undefined ? {} : { health: health.url }) },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
     };
@@ -106,15 +95,51 @@ export async function createService(config: Config, deps: ServiceDeps): Promise<
   }
 }
 
-function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {
-  return new Promise((resolve) => {
-    const check = (): void => {
-      if (bundles.get(trustDomain)?.authorities.length) {
-        unsubscribe();
-        resolve();
-      }
-    };
-    const unsubscribe = bundles.onChange(check);
-    check();
+/** Policies, identity, exchange, and the broker that joins them, at its private socket. */
+async function serveBroker(
+  config: Config,
+  { clock, random, logger }: ServiceDeps,
+  bundles: RunningJwtBundleSource,
+  closers: Closers,
+  otherParts: HealthParts,
+): Promise<{ readonly broker: Broker; readonly url: string; readonly parts: HealthParts }> {
+  const { trustDomain, spireTimeoutMs: timeoutMs } = config;
+  const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
+  closers.push(policies.close);
+
+  const { createDelegatedIdentityApi } = await import('./identity/delegated-identity/api.ts');
+  const { createDelegatedJwtSvidSource } = await import('./identity/delegated-identity/jwt-svid-source.ts');
+  const spire = createDelegatedIdentityApi(config.spireSocket);
+  closers.push(spire.close);
+  const svids = createObservedJwtSvidSource(createDelegatedJwtSvidSource({ api: spire, clock, timeoutMs }), clock);
+
+  const broker = createBroker({
+    policies: policies.current,
+    svids: publishingKeysOf(svids, bundles),
+    exchanger: createExchangers(config, { clock, random }),
+    clock,
+    random,
+    logger,
+    cacheSize: config.cacheSize,
   });
+
+  const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
+  closers.push(socket.close);
+  const parts = { ...otherParts, policies: policies.health, spire: svids.health };
+  socket.handle(createHealthApp({ parts, clock, reasons: true }, createBrokerApp({ broker, logger })));
+  return { broker, url: socket.url, parts };
+}
+
+/**
+ * These JWT-SVIDs, each with its key on the way to being published. After a forced rotation, or an agent's return, a token
+ * may come before the bundle with its key, and whoever it is for would refuse it.
+ */
+function publishingKeysOf(svids: JwtSvidSource, bundles: RunningJwtBundleSource): JwtSvidSource {
+  return {
+    async fetchJwtSvid(subject, audience, signal) {
+      const svid = await svids.fetchJwtSvid(subject, audience, signal);
+      if (!bundles.get(subject.spiffeId.trustDomain)?.candidates(svid.keyId).length) bundles.hurry();
+      return svid;
+    },
+  };
 }

@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['identity', 'exchange', 'config'],
   ['broker'],
   ['component', 'http'],
-  ['.', 'commands', 'dev'],
+  ['.', 'commands', 'dev', 'doctor'],
 ];
 
 /** Folders that do not know each other, whatever their layers. */
@@ -79,11 +79,13 @@ describe('layers', () => {
     expect(meetings).toEqual([]);
   });
 
-  test('only service.ts, commands and dev know the concrete sources and exchangers', () => {
-    const concrete = /^(identity\/delegated-identity|exchange\/(aws|azure|gcp|vault|oauth|registry|upstream))/;
+  test('only service.ts, doctor and dev know the concrete sources and exchangers', () => {
+    const concrete =
+      /^(identity\/(delegated-identity|workload-api|bundle-endpoint|bundle-file)|exchange\/(aws|azure|gcp|vault|oauth|registry|upstream))/;
     const users = imports
       .filter(
-        ({ file, target }) => concrete.test(target) && !['identity', 'exchange', '.', 'dev'].includes(file.folder),
+        ({ file, target }) =>
+          concrete.test(target) && !['identity', 'exchange', '.', 'dev', 'doctor'].includes(file.folder),
       )
       .map(({ file, target }) => `${file.path} -> ${target}`);
     expect(users).toEqual([]);

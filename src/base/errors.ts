@@ -13,7 +13,7 @@ export const ERROR_CODES = {
   spiffe_id_invalid: 'The text is not a SPIFFE ID.',
   trust_domain_invalid: 'The text is not the name of a trust domain.',
   bundle_invalid: 'The bytes are not a JWK Set.',
-  bundle_unavailable: 'No JWT bundle of the trust domain has arrived yet.',
+  bundle_unavailable: 'No JWT bundle of the trust domain is at hand, or what it comes from does not give one.',
 
   token_malformed: 'The token is not a JWT-SVID: its form, its header or a required claim is wrong.',
   token_trust_domain_unknown: "No bundle is at hand for the trust domain of the token's subject.",
@@ -51,6 +51,8 @@ export const ERROR_CODES = {
 
   request_invalid: 'The request is malformed.',
   request_too_large: 'The request is larger than the service reads.',
+  rate_limited: 'The client asks too often; `Retry-After` says when to ask again.',
+  host_unknown: 'The request is for a host that the issuer does not answer to.',
   not_found: 'There is nothing at this path.',
   method_not_allowed: 'The path does not answer this method.',
   service_unreachable: 'No service answers at the private socket.',

@@ -16,6 +16,8 @@ export interface ExpiringCacheOptions<V> {
   readonly random: () => number;
   /** How many keys are held; beyond that the one unused for longest goes. */
   readonly maxEntries: number;
+  /** How many refreshes run behind values in use at the same time; loads that somebody waits for are not counted. */
+  readonly maxRefreshes: number;
   /** Milliseconds that one load may take. */
   readonly loadTimeoutMs: number;
   /** What a waiter gets when a load takes longer. */
@@ -64,8 +66,11 @@ interface Failure {
 /** The waits between failing background refreshes of one key. */
 const REFRESH_BACKOFF: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 
-/** How much of the fresh time is shaved off at random, so that values that came together are not renewed together. */
-const FRESH_JITTER = 0.1;
+/**
+ * How much of the fresh time is shaved off at random, so that values that came together are not renewed together: 10,000
+ * that are fresh for 150 seconds then ask for a newer one over 30 seconds, 333 in a second.
+ */
+const FRESH_JITTER = 0.2;
 
 /** A refresh that returns a value hardly newer than the last is not repeated sooner than this (milliseconds). */
 const MIN_REFRESH_INTERVAL_MS = 1_000;
@@ -76,6 +81,7 @@ const MIN_REFRESH_INTERVAL_MS = 1_000;
  * - A fresh value is handed out. A usable one that is no longer fresh is handed out as well, and its use starts a
  *   refresh in the background; so what is in use is renewed ahead of its end, and what is idle is left to expire.
  * - A failed refresh never costs the value in hand; it is tried again, with a growing wait, when the value is next used.
+ * - However many values grow old at the same time, only so many are refreshed at the same time.
  * - Failures for which `rememberFailureMs` says so are answered from memory for that long.
  */
 export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): ExpiringCache<V> {
@@ -83,6 +89,7 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
   // A Map iterates in insertion order, and entries are re-inserted on use: the first is the one unused for longest.
   const entries = new Map<string, Entry<V>>();
   const failures = new Map<string, Failure>();
+  let refreshes = 0;
   const flights = createSingleFlight<V>({
     clock,
     timeoutMs: options.loadTimeoutMs,
@@ -130,6 +137,20 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
     );
   }
 
+  /**
+   * Loads behind the value in hand. Where too many do so already, nothing happens: the value is still usable, and its
+   * next use comes here again.
+   */
+  function refresh(key: string, loader: Loader<V>): void {
+    if (refreshes >= options.maxRefreshes) return;
+    refreshes += 1;
+    const done = (): void => {
+      refreshes -= 1;
+    };
+    // What the refresh brings is stored, and its failure dealt with, whoever listens.
+    load(key, loader).then(done, done);
+  }
+
   function usableEntry(key: string, now: number): Entry<V> | undefined {
     const entry = entries.get(key);
     return entry !== undefined && now < entry.usableUntil ? entry : undefined;
@@ -171,8 +192,7 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
       if (entry !== undefined) {
         entries.delete(key);
         entries.set(key, entry);
-        // What the refresh brings is stored, and its failure dealt with, whoever listens.
-        if (now >= entry.refreshAt && !flights.has(key)) load(key, loader).catch(() => {});
+        if (now >= entry.refreshAt && !flights.has(key)) refresh(key, loader);
         return entry.value;
       }
       const failure = failures.get(key);

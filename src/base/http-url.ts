@@ -10,6 +10,17 @@ export function parseHttpUrl(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
+/**
+ * Reads the name of a host as a URL has it: a DNS name in ASCII, an IPv4 address, or an IPv6 address in brackets; no port.
+ * @returns the name in lower case, or `undefined` when the text is something else
+ */
+export function parseHostName(text: string): string | undefined {
+  if (!/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/i.test(text)) return undefined;
+  const url = `https://${text}`;
+  const name = URL.canParse(url) ? new URL(url).hostname : undefined;
+  return name === text.toLowerCase() ? name : undefined;
+}
+
 /** True for `localhost`, 127.0.0.0/8 and ::1, with or without brackets. */
 export function isLoopbackHost(host: string): boolean {
   const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();

@@ -14,6 +14,7 @@ import {
 } from 'yaml';
 import type { z } from 'zod';
 import { type ErrorCode, SvidxError } from './errors.ts';
+import { isJsonObject } from './json.ts';
 
 export interface YamlSource {
   /** The file's name, as errors show it. */
@@ -28,6 +29,8 @@ export interface YamlDocument<T> {
   readonly value: T;
   /** `file:line` of the value at this path, or of the nearest part around it that is there. */
   locate(path: readonly PropertyKey[]): string;
+  /** Whether the text itself has this key, so that its value is not a default. */
+  has(path: readonly string[]): boolean;
 }
 
 /** Something wrong with the text from `offset` on. */
@@ -79,12 +82,17 @@ export function parseYamlDocument<S extends z.ZodType>(source: YamlSource, schem
   const surprises = findSurprises(document);
   if (surprises.length > 0) throw fail(surprises);
 
-  const result = schema.safeParse(toPlainValue(document, () => fail([TOO_MANY_ALIASES])));
+  const plain = toPlainValue(document, () => fail([TOO_MANY_ALIASES]));
+  const result = schema.safeParse(plain);
   if (!result.success) {
     const problems = result.error.issues.flatMap(describeIssue).slice(0, MAX_PROBLEMS_SHOWN + 1);
     throw fail(problems.map(({ path, text }) => ({ offset: offsetOf(document, path), text })));
   }
-  return { value: result.data, locate: (path) => at(offsetOf(document, path)) };
+  return {
+    value: result.data,
+    locate: (path) => at(offsetOf(document, path)),
+    has: (path) => hasKey(plain, path),
+  };
 }
 
 function toPlainValue(document: Document, tooManyAliases: () => Error): unknown {
@@ -95,6 +103,11 @@ function toPlainValue(document: Document, tooManyAliases: () => Error): unknown 
     // The only failure left: aliases of what holds aliases itself, which multiply.
     throw tooManyAliases();
   }
+}
+
+function hasKey(value: unknown, [key, ...rest]: readonly string[]): boolean {
+  if (key === undefined) return true;
+  return isJsonObject(value) && Object.hasOwn(value, key) && hasKey(value[key], rest);
 }
 
 function describeSyntaxError(error: YAMLError): Problem {

@@ -45,17 +45,21 @@ export interface BrokerOptions {
 const LOAD_TIMEOUT_MS = 30_000;
 
 /**
+ * So many of the values in use are renewed at the same time, in each cache. Fewer than the calls that an upstream is sent
+ * at the same time, so that somebody with nothing in hand never waits for renewals.
+ */
+const MAX_REFRESHES = 32;
+
+/**
  * The product in one page: who is asking? -> the policy says yes or no -> identity -> exchange -> answer.
  *
  * The policy is asked first, each time, before any cache: what it takes back is gone at once, and what it denies costs
  * nothing upstream.
  */
 export function createBroker(options: BrokerOptions): Broker {
-  const { policies, svids, exchanger } = options;
+  const { policies, svids, exchanger, clock } = options;
   const audit = createAudit(options);
-  const svidCache = createCache<JwtSvid>(options, 'identity_unavailable', (svid, now) =>
-    svidLifetime(svid.expiresAt, now),
-  );
+  const svidCache = createCache<JwtSvid>(options, 'identity_unavailable', svidLifetime);
   const credentialCache = createCache<Credentials>(options, 'exchange_unavailable', (credentials, now) =>
     credentialLifetime(credentials.expiresAt, now),
   );
@@ -98,6 +102,8 @@ export function createBroker(options: BrokerOptions): Broker {
         audit.record('identity.mint', { component, spiffeId: spiffeId.toString(), audience }, async (fields) => {
           const svid = await svids.fetchJwtSvid(policy, audience, flight);
           fields.tokenSha256 = svid.sha256;
+          // An agent that cannot reach its server returns the token it has, to the very end.
+          if (svidLifetime(svid, clock.now()).usableUntil <= clock.now()) throw lastMoments();
           return svid;
         }),
       signal,
@@ -117,6 +123,13 @@ function svidKey({ identityFingerprint }: ComponentPolicy, audience: Audience): 
   return identityFingerprint + JSON.stringify([...new Set(audience)].toSorted());
 }
 
+function lastMoments(): SvidxError {
+  return new SvidxError(
+    'identity_unavailable',
+    'the SPIRE agent has only a JWT-SVID that is about to expire; perhaps its server cannot be reached',
+  );
+}
+
 function isRejectedToken(error: unknown): boolean {
   return error instanceof SvidxError && error.code === 'exchange_token_rejected';
 }
@@ -130,6 +143,7 @@ function createCache<V>(
     clock,
     random,
     maxEntries: cacheSize,
+    maxRefreshes: MAX_REFRESHES,
     loadTimeoutMs: LOAD_TIMEOUT_MS,
     timeoutError: () => new SvidxError(timeoutCode, `no answer within ${LOAD_TIMEOUT_MS / 1000} seconds`),
     lifetime,

@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/http-url.ts';
 import { createLogger, type LogLevel } from '../base/logger.ts';
-import { type Issuer, parseIssuer } from '../config/issuer.ts';
+import { hostsOf, type Issuer, parseIssuer } from '../config/issuer.ts';
 import { type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
 import { readNamedText } from '../config/read-file.ts';
@@ -79,6 +79,12 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         trustDomain,
         issuer,
         listen,
+        hosts: hostsOf(issuer),
+        tls: undefined,
+        requestsPerSecond: undefined,
+        trustedProxies: [],
+        healthListen: undefined,
+        bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
         spireSocket: trust.spireSocket,
         spireTimeoutMs: 10_000,
         brokerSocket: resolve(options.socket ?? join(folder, 'broker.sock')),

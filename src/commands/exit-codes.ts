@@ -37,6 +37,8 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, 1 | 2>> = {
   component_timed_out: 1,
   request_invalid: 1,
   request_too_large: 1,
+  rate_limited: 1,
+  host_unknown: 1,
   not_found: 1,
   method_not_allowed: 1,
   service_unreachable: 1,

@@ -27,6 +27,19 @@ export function createProgram(terminal: Terminal): Command {
     .option('--json', 'print one JSON line when the service answers')
     .action(async (options) => (await import('./serve.ts')).serve(terminal, options));
 
+  const issuer = program.command('issuer').description('the issuer as files');
+  addCommand(
+    issuer,
+    'export',
+    'write the discovery document and the key set as static files, for an object store or a CDN',
+    ['svidx issuer export -c svidx.yaml --out public', 'svidx issuer export -c svidx.yaml --out public --watch'],
+  )
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .requiredOption('--out <folder>', 'where the files go, at the paths that their URLs have')
+    .option('--watch', 'keep them current until SIGTERM or SIGINT')
+    .option('--timeout <duration>', 'how long the first key may take to arrive', '30s')
+    .action(async (options) => (await import('./issuer-export.ts')).issuerExport(terminal, options));
+
   addCommand(program, 'dev', 'run the service with an embedded trust domain and a local AWS STS (DEVELOPMENT ONLY)', [
     'svidx dev',
     'svidx dev --policies ./policies --key-type rsa-2048',
@@ -88,8 +101,18 @@ export function createProgram(terminal: Terminal): Command {
   ])
     .argument('[token]', 'the token; "-" or nothing reads it from stdin', '-')
     .requiredOption('--audience <audience>', 'who verifies; may be given several times', collect)
-    .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set')
+    .requiredOption('--bundles <file>', 'a JSON object from trust domain name to JWK Set, or a SPIFFE Bundle Map')
     .action(async (text, options) => (await import('./verify.ts')).verify(terminal, text, options));
+
+  addCommand(program, 'doctor', 'look at everything between here and the clouds, and say what to do', [
+    'svidx doctor -c svidx.yaml',
+    'svidx doctor -c svidx.yaml --component api-gateway --grant bedrock',
+  ])
+    .requiredOption('-c, --config <file>', 'the configuration file')
+    .option('--component <id>', 'ask for this component alone, and exchange its grant')
+    .option('--grant <name>', 'which of its grants (default: the only one)')
+    .option('--json', 'print {"ok": ..., "checks": [...]}')
+    .action(async (options) => (await import('./doctor.ts')).doctor(terminal, options));
 
   return program;
 }

@@ -1,6 +1,6 @@
-import type { Service } from '../service.ts';
+import type { IssuerService } from '../service.ts';
 
 /** Waits for the service to answer or for the end, whichever comes first: a service that is asked to stop is not ready. */
-export function isReadyBefore(stopped: Promise<void>, service: Service): Promise<boolean> {
+export function isReadyBefore(stopped: Promise<void>, service: IssuerService): Promise<boolean> {
   return Promise.race([service.ready().then(() => true), stopped.then(() => false)]);
 }

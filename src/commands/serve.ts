@@ -1,7 +1,8 @@
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/logger.ts';
-import { loadConfig } from '../config/config.ts';
+import { type Config, type IssuerConfig, loadConfig } from '../config/config.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { readTlsFiles } from '../config/tls-files.ts';
 import { createService } from '../service.ts';
 import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
@@ -16,17 +17,15 @@ export interface ServeOptions {
 export async function serve(terminal: Terminal, options: ServeOptions): Promise<void> {
   const config = await loadConfig(options.config, terminal.env);
   if (options.check) {
-    const { components } = await loadPolicyFolder(config.policyFolder, config.trustDomain);
-    terminal.print(
-      `${options.config}: good, with policies for ${components.map(({ component }) => component).join(', ')}`,
-    );
+    if (config.tls !== undefined) await readTlsFiles(config.tls);
+    terminal.print(`${options.config}: good, ${await describePolicies(config)}`);
     return;
   }
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
   // From here on: a signal during the start must not leave the socket behind.
   const stopped = terminal.stopped();
   const service = await createService(config, { clock: systemClock, random: Math.random, logger });
-  logger.info({ event: 'service.started', ...service.urls }, 'waiting for the first bundle from SPIRE');
+  logger.info({ event: 'service.started', ...service.urls }, 'waiting for the first bundle');
   if (await isReadyBefore(stopped, service)) announce();
   await stopped;
   logger.info({ event: 'service.stopping' }, 'finishing the requests under way');
@@ -39,7 +38,13 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
     terminal.print(
       options.json
         ? JSON.stringify({ ready: true, issuer, discovery, broker })
-        : `svidx serves ${issuer} at ${http}, and components at ${broker}`,
+        : `svidx serves ${issuer} at ${http}, and ${broker === null ? 'no components' : `components at ${broker}`}`,
     );
   }
+}
+
+async function describePolicies(config: Config | IssuerConfig): Promise<string> {
+  if (!('policyFolder' in config)) return 'for the issuer alone';
+  const { components } = await loadPolicyFolder(config.policyFolder, config.trustDomain);
+  return `with policies for ${components.map(({ component }) => component).join(', ')}`;
 }

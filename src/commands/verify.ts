@@ -1,11 +1,10 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
-import { isJsonObject, parseJson } from '../base/json.ts';
 import { readNamedFile } from '../config/read-file.ts';
 import { parseAudience } from '../spiffe/audience.ts';
-import { JwtBundle, type JwtBundleSet, jwtBundleSet } from '../spiffe/jwt-bundle.ts';
+import { parseBundleMap } from '../spiffe/bundle-map.ts';
+import type { JwtBundleSet } from '../spiffe/jwt-bundle.ts';
 import { DEFAULT_LEEWAY_SECONDS, verifyJwtSvid } from '../spiffe/jwt-svid.ts';
-import { TrustDomain } from '../spiffe/trust-domain.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface VerifyOptions {
@@ -37,15 +36,10 @@ export async function verify(terminal: Terminal, text: string, options: VerifyOp
 }
 
 async function readBundles(file: string): Promise<JwtBundleSet> {
-  const invalid = (problem: string): SvidxError => new SvidxError('usage_invalid', `--bundles: ${file}: ${problem}`);
-  const document = parseJson(await readNamedFile(file, 'usage_invalid', `--bundles: ${file}`));
-  if (!isJsonObject(document)) throw invalid('expected a JSON object from trust domain name to JWK Set');
+  const bytes = await readNamedFile(file, 'usage_invalid', `--bundles: ${file}`);
   try {
-    const bundles = Object.entries(document).map(([name, jwkSet]) =>
-      JwtBundle.parse(TrustDomain.parse(name), JSON.stringify(jwkSet)),
-    );
-    return jwtBundleSet(bundles);
+    return parseBundleMap(bytes);
   } catch (error) {
-    throw invalid(toSvidxError(error).message);
+    throw new SvidxError('usage_invalid', `--bundles: ${file}: ${toSvidxError(error).message}`);
   }
 }

@@ -1,76 +1,136 @@
 import { dirname, resolve } from 'node:path';
 import { SvidxError } from '../base/errors.ts';
-import { isLoopbackHost } from '../base/http-url.ts';
 import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
-import type { ListenAddress } from './listen-address.ts';
+import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
 import { parseUnixAddress } from './unix-address.ts';
+import { parseWorkloadAddress } from './workload-address.ts';
 
-/** Everything a service needs to know, checked and with nothing left to look up. */
-export interface Config {
+/** Where the keys come from that the issuer publishes. */
+export type BundleConfig =
+  /** `socket`: the absolute path of the SPIRE agent's admin socket. */
+  | { readonly from: 'delegatedIdentity'; readonly socket: string }
+  /** `target`: the endpoint as gRPC writes it. */
+  | { readonly from: 'workloadApi'; readonly target: string }
+  /** `caFile`: an absolute path. */
+  | { readonly from: 'httpsWeb'; readonly url: string; readonly caFile: string | undefined }
+  /** `path`: absolute. */
+  | { readonly from: 'file'; readonly path: string };
+
+/** What an issuer alone needs to know, checked and with nothing left to look up. */
+export interface IssuerConfig extends ListenersConfig {
   readonly trustDomain: TrustDomain;
   readonly issuer: Issuer;
-  readonly listen: ListenAddress;
-  /** The absolute path of the SPIRE agent's admin socket. */
-  readonly spireSocket: string;
+  readonly bundle: BundleConfig;
   /** Milliseconds. */
   readonly spireTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** What the whole service needs to know beside that. */
+export interface Config extends IssuerConfig {
+  /** The absolute path of the SPIRE agent's admin socket. */
+  readonly spireSocket: string;
   /** The absolute path of the private socket. */
   readonly brokerSocket: string;
   readonly cacheSize: number;
   /** The absolute path of the policy folder. */
   readonly policyFolder: string;
   readonly stsEndpoint: string | undefined;
-  readonly logLevel: LogLevel;
 }
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What says nothing where there is no broker. Whoever writes it may believe that it holds. */
+const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws']];
 
 /**
  * Reads the configuration file.
  * @param file its path
- * @param env the environment, of which one variable is used: `SPIRE_ADMIN_ENDPOINT_SOCKET`
+ * @param env the environment, of which two variables are used: `SPIRE_ADMIN_ENDPOINT_SOCKET`, `SPIFFE_ENDPOINT_SOCKET`
+ * @returns the configuration of the issuer alone where the file says `broker: {enabled: false}`
  * @throws SvidxError `config_invalid`, naming file, line and key
  */
-export async function loadConfig(file: string, env: Readonly<Record<string, string | undefined>>): Promise<Config> {
+export async function loadConfig(file: string, env: Env): Promise<Config | IssuerConfig> {
   const document = parseYamlDocument(
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, issuer, policies, http, spire, broker, aws, log } = document.value;
-  if (!isLoopbackHost(http.listen.host) && !http.plainHttpBehindProxy) {
-    throw new SvidxError(
-      'config_invalid',
-      `${document.locate(['http', 'listen'])}: http.listen: expected a loopback address, ` +
-        'or "plainHttpBehindProxy: true" where a proxy terminates TLS',
-    );
-  }
-  return Object.freeze({
+  const { trustDomain, policies, spire, broker, aws, log } = document.value;
+  const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
+  const issuerConfig: IssuerConfig = {
     trustDomain,
     issuer,
-    listen: http.listen,
-    spireSocket: spireSocket(document, env['SPIRE_ADMIN_ENDPOINT_SOCKET']),
+    ...listenersConfig(document, issuer, dirname(file)),
+    bundle: bundleConfig(document, dirname(file), env),
     spireTimeoutMs: spire.timeout * 1000,
+    logLevel: log.level,
+  };
+  if (!broker.enabled) {
+    refuseKeysOfTheBroker(document, issuerConfig.bundle);
+    return Object.freeze(issuerConfig);
+  }
+  return Object.freeze({
+    ...issuerConfig,
+    spireSocket: spireSocket(document, env),
     brokerSocket: broker.socket,
     cacheSize: broker.cacheSize,
     policyFolder: resolve(dirname(file), policies),
     stsEndpoint: aws.stsEndpoint,
-    logLevel: log.level,
   });
 }
 
-function spireSocket(document: YamlDocument<ConfigDocument>, fromEnv: string | undefined): string {
+function bundleConfig(document: YamlDocument<ConfigDocument>, folder: string, env: Env): BundleConfig {
+  const { workloadApi, httpsWeb, file } = document.value.bundle;
+  if (workloadApi !== undefined) {
+    return { from: 'workloadApi', target: workloadApi.socket?.target ?? workloadTarget(document, env) };
+  }
+  if (httpsWeb !== undefined) {
+    const { url, caFile } = httpsWeb;
+    return { from: 'httpsWeb', url, caFile: caFile === undefined ? undefined : resolve(folder, caFile) };
+  }
+  if (file !== undefined) return { from: 'file', path: resolve(folder, file.path) };
+  return { from: 'delegatedIdentity', socket: spireSocket(document, env) };
+}
+
+function refuseKeysOfTheBroker(document: YamlDocument<ConfigDocument>, bundle: BundleConfig): void {
+  const unused = bundle.from === 'delegatedIdentity' ? [] : [['spire', 'adminSocket']];
+  const written = [...KEYS_OF_THE_BROKER, ...unused].filter(document.has);
+  if (written.length === 0) return;
+  const lines = written.map(
+    (path) => `${document.locate(path)}: ${path.join('.')}: says nothing with "broker.enabled: false"`,
+  );
+  throw new SvidxError('config_invalid', lines.join('\n'));
+}
+
+function spireSocket(document: YamlDocument<ConfigDocument>, env: Env): string {
   const configured = document.value.spire.adminSocket;
   if (configured !== undefined) return configured.path;
-  if (fromEnv === undefined || fromEnv === '') {
-    throw new SvidxError(
-      'config_invalid',
-      `${document.locate(['spire'])}: spire.adminSocket: is missing, and SPIRE_ADMIN_ENDPOINT_SOCKET is not set`,
-    );
+  const missing = `${document.locate(['spire'])}: spire.adminSocket`;
+  return fromEnvironment(env, 'SPIRE_ADMIN_ENDPOINT_SOCKET', missing, parseUnixAddress).path;
+}
+
+function workloadTarget(document: YamlDocument<ConfigDocument>, env: Env): string {
+  const missing = `${document.locate(['bundle', 'workloadApi'])}: bundle.workloadApi.socket`;
+  return fromEnvironment(env, 'SPIFFE_ENDPOINT_SOCKET', missing, parseWorkloadAddress).target;
+}
+
+/** The address in a variable, where the file has none. A variable that is set to nothing counts as not set. */
+function fromEnvironment<T extends object>(
+  env: Env,
+  name: string,
+  missing: string,
+  parse: (text: string) => T | { readonly problem: string },
+): T {
+  const text = env[name];
+  if (text === undefined || text === '') {
+    throw new SvidxError('config_invalid', `${missing}: is missing, and ${name} is not set`);
   }
-  const address = parseUnixAddress(fromEnv);
-  if ('path' in address) return address.path;
-  throw new SvidxError('config_invalid', `SPIRE_ADMIN_ENDPOINT_SOCKET: ${address.problem}`);
+  const address = parse(text);
+  if (!('problem' in address)) return address;
+  throw new SvidxError('config_invalid', `${name}: ${address.problem}`);
 }

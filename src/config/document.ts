@@ -1,15 +1,20 @@
 import { z } from 'zod';
 import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
-import { isSecureUrl } from '../base/http-url.ts';
+import { isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
-import { type Issuer, parseIssuer } from './issuer.ts';
+import { type AddressRange, parseAddressRange } from './address-range.ts';
+import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
+import { parseWorkloadAddress, type WorkloadAddress } from './workload-address.ts';
 
 /** Where the private socket is, unless the configuration or the command line says otherwise. */
 export const DEFAULT_BROKER_SOCKET = '/run/svidx/broker.sock';
+
+/** What one client may ask of the issuer, unless the configuration says otherwise. */
+export const DEFAULT_REQUESTS_PER_SECOND = 100;
 
 /** A step that turns a text into something else, or reports what was expected instead. */
 function into<T extends object>(parse: (text: string) => T | { readonly problem: string }) {
@@ -31,16 +36,42 @@ const trustDomainText = z.string().transform(
   }),
 );
 
-const listenText = z
+const toListenAddress = into<ListenAddress>(
+  (text) => parseListenAddress(text) ?? { problem: 'expected an IP address and a port, such as 127.0.0.1:8080' },
+);
+
+const hostText = z
   .string()
-  .default('127.0.0.1:8080')
+  .refine((text) => parseHostName(text) !== undefined, 'expected the name of a host, without scheme and port')
+  .toLowerCase();
+
+const proxyText = z
+  .string()
   .transform(
-    into<ListenAddress>(
-      (text) => parseListenAddress(text) ?? { problem: 'expected an IP address and a port, such as 127.0.0.1:8080' },
+    into<AddressRange>(
+      (text) => parseAddressRange(text) ?? { problem: 'expected an address or a network, such as 10.0.0.0/8' },
     ),
   );
 
+const fileText = z.string().regex(/^\P{Cc}*[^/\p{Cc}]$/u, 'expected the path of a file');
+
 const stsEndpointText = z.string().refine(isSecureUrl, 'expected an https URL without credentials, query and fragment');
+
+const bundleEndpointText = z.string().refine((text) => {
+  return parseHttpUrl(text)?.protocol === 'https:' && !text.includes('#');
+}, 'expected an https URL without credentials and fragment');
+
+/** Says of each source of keys but the first that it is one too many. */
+function exactlyOne(sources: object, context: z.core.$RefinementCtx): void {
+  const [first, ...others] = Object.keys(sources);
+  for (const name of others) {
+    context.addIssue({
+      code: 'custom',
+      path: [name],
+      message: `expected one source of keys, and there is ${first} too`,
+    });
+  }
+}
 
 const socketPath = z.string().regex(/^\/\P{Cc}*[^/\p{Cc}]$/u, 'expected the absolute path of a socket');
 
@@ -53,14 +84,53 @@ export const configDocument = z.strictObject({
     .string()
     .transform(into<Issuer>(parseIssuer))
     .describe("The issuer, exactly as in the tokens' `iss` (`jwt_issuer` of the SPIRE server)."),
+  jwksUri: z
+    .string()
+    .transform(into<KeysLocation>(parseJwksUri))
+    .optional()
+    .describe('Where verifiers find the keys, if not at `<issuer>/keys`. Its path is served here too.'),
   policies: z.string().min(1).default('policies').describe('The folder of policy files, relative to this file.'),
   http: z
     .strictObject({
-      listen: listenText.describe('Where the issuer listens. Port 0 means one that the system picks.'),
+      listen: z
+        .string()
+        .default('127.0.0.1:8080')
+        .transform(toListenAddress)
+        .describe('Where the issuer listens. Port 0 means one that the system picks.'),
       plainHttpBehindProxy: z
         .boolean()
         .default(false)
-        .describe('Allows an address beyond loopback. The listener speaks plain HTTP: a proxy must terminate TLS.'),
+        .describe('Allows an address beyond loopback without `tls`: a proxy must terminate TLS.'),
+      tls: z
+        .strictObject({
+          certFile: fileText.describe(
+            'The certificate chain in PEM, relative to this file. Read anew when it changes.',
+          ),
+          keyFile: fileText.describe('Its private key in PEM, without a passphrase; likewise.'),
+        })
+        .optional(),
+      hosts: z
+        .array(hostText)
+        .min(1)
+        .max(100)
+        .optional()
+        .describe(
+          'The hosts that the issuer answers to, instead of those of `issuer` and `jwksUri`. On a loopback address also loopback names.',
+        ),
+      requestsPerSecond: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .optional()
+        .describe(
+          `How much one client may ask, and at once: an IPv4 address, or an IPv6 /64. Else ${DEFAULT_REQUESTS_PER_SECOND} where clients can be told apart (\`tls\` or \`trustedProxies\`), and no limit where they cannot.`,
+        ),
+      trustedProxies: z
+        .array(proxyText)
+        .min(1)
+        .max(100)
+        .optional()
+        .describe('Networks of the proxies in front, whose `X-Forwarded-For` names the client.'),
     })
     .prefault({}),
   spire: z
@@ -75,8 +145,54 @@ export const configDocument = z.strictObject({
       timeout: durationSchema({ min: 1, max: 20 }, '10s').describe('How long the agent may take to answer: 1s to 20s.'),
     })
     .prefault({}),
+  bundle: z
+    .strictObject({
+      delegatedIdentity: z
+        .strictObject({})
+        .optional()
+        .describe(
+          "`{}`: the published keys come from the agent's Delegated Identity API. So they do where nothing else is said.",
+        ),
+      workloadApi: z
+        .strictObject({
+          socket: z
+            .string()
+            .transform(into<WorkloadAddress>(parseWorkloadAddress))
+            .optional()
+            .describe(
+              "They come from the SPIFFE Workload API at `unix:///path` or `tcp://IP:port`. Else the environment's `SPIFFE_ENDPOINT_SOCKET`.",
+            ),
+        })
+        .optional(),
+      httpsWeb: z
+        .strictObject({
+          url: bundleEndpointText.describe(
+            "They come from this bundle endpoint, such as the SPIRE server's: `https_web`.",
+          ),
+          caFile: z
+            .string()
+            .min(1)
+            .optional()
+            .describe('Trusted certificates (PEM) instead of the public ones; relative to this file.'),
+        })
+        .optional(),
+      file: z
+        .strictObject({
+          path: z
+            .string()
+            .min(1)
+            .describe('They come from this JWK Set or SPIFFE bundle, which is watched; relative to this file.'),
+        })
+        .optional(),
+    })
+    .superRefine(exactlyOne)
+    .prefault({}),
   broker: z
     .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('`false`: the issuer alone, without components, policies and private socket.'),
       socket: socketPath
         .default(DEFAULT_BROKER_SOCKET)
         .describe('The private socket: whoever may open it may ask on behalf of every component. Mode 0600.'),
@@ -86,6 +202,19 @@ export const configDocument = z.strictObject({
         .max(1_000_000)
         .default(10_000)
         .describe('How many JWT-SVIDs, and how many credentials, are held in memory.'),
+    })
+    .prefault({}),
+  health: z
+    .strictObject({
+      listen: z
+        .string()
+        .transform(toListenAddress)
+        .optional()
+        .describe('A listener of its own for health checks, which says the reasons in full.'),
+      plainHttpBeyondLoopback: z
+        .boolean()
+        .default(false)
+        .describe('Allows an address beyond loopback there: the reasons may name files of this machine.'),
     })
     .prefault({}),
   aws: z

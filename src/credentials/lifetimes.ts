@@ -9,13 +9,19 @@ export const LAST_MOMENTS_MS = 10_000;
 /**
  * How long a JWT-SVID that arrived just now serves: fresh for half of the life it has left, then renewed behind.
  *
- * SPIRE's agent itself renews at 45 to 55% of a token's life and returns the old one until then; a refresh that brings
- * the same token has half of what is left then, so it is asked for again at sensible intervals.
- * @param arrivedAt and `expiresAt`: milliseconds since 1970
+ * SPIRE's agent itself renews at 45 to 55% of a token's life and returns the old one until then (SPIRE agent,
+ * pkg/common/rotationutil). A refresh that brings the same token has half of what is left then, so it is asked for a second
+ * time at three quarters, and hardly ever a third. What is kept back at the end is a share of the token's whole life and
+ * not of what is left: it must not shrink each time the same token comes again.
+ * @param svid its times, in milliseconds since 1970; without `issuedAt` its life is counted from its arrival
+ * @param arrivedAt milliseconds since 1970
  */
-export function svidLifetime(expiresAt: number, arrivedAt: number): Lifetime {
-  const life = expiresAt - arrivedAt;
-  return { freshUntil: arrivedAt + life / 2, usableUntil: expiresAt - lastMoments(life) };
+export function svidLifetime(
+  { issuedAt, expiresAt }: { readonly issuedAt: number | undefined; readonly expiresAt: number },
+  arrivedAt: number,
+): Lifetime {
+  const wholeLife = expiresAt - Math.min(issuedAt ?? arrivedAt, arrivedAt);
+  return { freshUntil: arrivedAt + (expiresAt - arrivedAt) / 2, usableUntil: expiresAt - lastMoments(wholeLife) };
 }
 
 /**

@@ -24,6 +24,8 @@ export interface MintRequest {
 /** A freshly signed JWT-SVID. */
 export interface MintedSvid {
   readonly token: string;
+  /** The key that signed it. */
+  readonly keyId: string;
   /** Seconds since 1970. */
   readonly issuedAt: number;
   readonly expiresAt: number;
@@ -34,9 +36,24 @@ export interface Authority {
   mint(request: MintRequest): Promise<MintedSvid>;
   /** The public keys as SPIRE's streams carry them: a JWK Set without `use` and `alg`. */
   jwkSet(): string;
-  /** Calls `listener` after each change of the key set. Returns the function that ends the subscription. */
+  /** Calls `listener` after each change of the key set or of a key. Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
-  /** Forced rotation: publishes a new key, then signs with it. The old one stays published until it expires. */
+  /** The four steps of a forced rotation, as `spire-server localauthority jwt` has them. Publishes a new key. Returns its ID. */
+  prepare(): Promise<string>;
+  /** Signs with the prepared key from now on. The old one stays published until it expires. */
+  activate(): void;
+  /**
+   * Marks an old key as not to be trusted any longer; it stays published.
+   * @throws Error for the key that signs, in SPIRE's words
+   */
+  taint(keyId: string): void;
+  /**
+   * Takes a tainted key out of the published set.
+   * @throws Error for a key that is not tainted, in SPIRE's words
+   */
+  revoke(keyId: string): void;
+  isTainted(keyId: string): boolean;
+  /** The first two steps at once. */
   rotate(): Promise<void>;
   close(): void;
 }
@@ -60,6 +77,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
   let active = await generateKey();
   let prepared: SigningKey | undefined;
   let old: readonly SigningKey[] = [];
+  const tainted = new Set<string>();
   let closed = false;
   let timer: Timer = schedule();
 
@@ -75,9 +93,13 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
     };
   }
 
-  async function prepare(): Promise<void> {
-    prepared = await generateKey();
+  async function prepare(): Promise<string> {
+    const key = await generateKey();
+    // What has been published stays so.
+    if (prepared !== undefined) old = [...old, prepared];
+    prepared = key;
     changed();
+    return key.keyId;
   }
 
   function activate(): void {
@@ -122,7 +144,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
         .setSubject(spiffeId.toString())
         .setProtectedHeader({ alg, kid: key.keyId, typ: 'JWT' })
         .sign(key.privateKey);
-      return { token, issuedAt, expiresAt };
+      return { token, keyId: key.keyId, issuedAt, expiresAt };
     },
     jwkSet() {
       const keys = [...old, active, ...(prepared === undefined ? [] : [prepared])];
@@ -132,6 +154,19 @@ export async function createAuthority(options: AuthorityOptions): Promise<Author
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    prepare,
+    activate,
+    taint(keyId) {
+      if (keyId === active.keyId) throw new Error('unable to taint current local authority');
+      tainted.add(keyId);
+      changed();
+    },
+    revoke(keyId) {
+      if (!tainted.has(keyId)) throw new Error('it is not possible to revoke an untainted key');
+      old = old.filter((key) => key.keyId !== keyId);
+      changed();
+    },
+    isTainted: (keyId) => tainted.has(keyId),
     async rotate() {
       if (prepared === undefined) await prepare();
       activate();

@@ -63,6 +63,7 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
     socketPath: spireSocket,
     trustDomain,
     authority,
+    clock,
     entries: () => options.entries,
     caller: () => 'authorized',
   });

@@ -15,6 +15,9 @@ export interface RegistrationEntry {
   /** How long its JWT-SVIDs live, in seconds. */
   readonly jwtSvidTtl: number;
   readonly hint: string;
+  /** An administrator of SPIRE's server, and a server below it: delegates never get these. */
+  readonly admin?: boolean;
+  readonly downstream?: boolean;
 }
 
 const DEFAULT_TTL = '5m';
@@ -27,13 +30,16 @@ const entriesDocument = z.strictObject({
         selectors: z.array(selectorText).min(1),
         jwtSvidTtl: durationSchema({ min: 1, max: 86_400 }, DEFAULT_TTL),
         hint: z.string().max(1024).default(''),
+        admin: z.boolean().default(false),
+        downstream: z.boolean().default(false),
       }),
     )
     .min(1),
 });
 
 /**
- * Reads registration entries from a YAML file: `entries: [{spiffeId, selectors, jwtSvidTtl, hint}]`.
+ * Reads registration entries from a YAML file: `entries: [{spiffeId, selectors, jwtSvidTtl, hint, admin,
+ * downstream}]`.
  * @throws SvidxError `config_invalid`, naming file, line and key
  */
 export function parseRegistrationEntries(

@@ -39,6 +39,8 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   component_timed_out: 504,
   request_invalid: 400,
   request_too_large: 413,
+  rate_limited: 429,
+  host_unknown: 421,
   not_found: 404,
   method_not_allowed: 405,
   service_unreachable: 503,

@@ -2,10 +2,11 @@ import type { RequestListener } from 'node:http';
 import type { Issuer } from '../config/issuer.ts';
 import type { JwtBundleSource } from '../identity/source.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
-import { discoveryDocument, keySet } from './issuer-documents.ts';
-import { isRead, type PublishedDocument, publishedDocument, sendDocument } from './published-document.ts';
+import { issuerDocuments, issuerPaths } from './issuer-documents.ts';
+import { createIssuerGuard, type IssuerGuardOptions } from './issuer-guard.ts';
+import { isRead, sendDocument } from './published-document.ts';
 
-export interface IssuerAppOptions {
+export interface IssuerAppOptions extends IssuerGuardOptions {
   readonly issuer: Issuer;
   readonly trustDomain: TrustDomain;
   readonly bundles: JwtBundleSource;
@@ -14,27 +15,19 @@ export interface IssuerAppOptions {
 /**
  * The issuer: the discovery document and the key set of one trust domain, for anybody to read.
  *
- * Until there is a key to publish, both answer 503: an empty key set would be kept by those who read it.
+ * Until there is a key to publish, both answer 503.
  */
-export function createIssuerApp({ issuer, trustDomain, bundles }: IssuerAppOptions): RequestListener {
-  let published: ReadonlyMap<string, PublishedDocument> = new Map();
-
-  function publish(): void {
-    const bundle = bundles.get(trustDomain);
-    published =
-      bundle === undefined || bundle.authorities.length === 0
-        ? new Map()
-        : new Map([
-            [issuer.discoveryPath, publishedDocument(discoveryDocument(issuer, bundle))],
-            [issuer.keysPath, publishedDocument(keySet(bundle))],
-          ]);
-  }
-  bundles.onChange(publish);
-  publish();
+export function createIssuerApp({ issuer, trustDomain, bundles, ...limits }: IssuerAppOptions): RequestListener {
+  const refuse = createIssuerGuard(limits);
+  let published = issuerDocuments(issuer, bundles.get(trustDomain));
+  bundles.onChange(() => {
+    published = issuerDocuments(issuer, bundles.get(trustDomain));
+  });
 
   let router: Promise<RequestListener> | undefined;
 
   return async (request, response) => {
+    if (refuse(request, response)) return;
     // Every verifier in the world asks for these two URLs in exactly this form: they are answered from memory at once.
     const document = isRead(request) ? published.get(request.url ?? '') : undefined;
     if (document !== undefined) {
@@ -42,7 +35,7 @@ export function createIssuerApp({ issuer, trustDomain, bundles }: IssuerAppOptio
       return;
     }
     router ??= import('./issuer-router.ts').then(({ createIssuerRouter }) =>
-      createIssuerRouter({ paths: [issuer.discoveryPath, issuer.keysPath], find: (path) => published.get(path) }),
+      createIssuerRouter({ paths: issuerPaths(issuer), find: (path) => published.get(path) }),
     );
     (await router)(request, response);
   };

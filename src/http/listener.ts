@@ -1,20 +1,30 @@
 import { chmod, lstat, mkdir, mkdtemp, rename, rm, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { connect, type ListenOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { ListenAddress } from '../config/listen-address.ts';
 import { systemErrorCode } from '../config/read-file.ts';
+import type { TlsPair, WatchedTlsFiles } from '../config/tls-files.ts';
 import { sendError } from './errors.ts';
 
-/** Slow clients are cut off (milliseconds): nothing this service reads or writes is large. */
-const TIMEOUTS = {
+/** Slow clients are cut off (milliseconds), and so are long ones (bytes): nothing this service reads or writes is large. */
+const LIMITS = {
+  /** The whole head of a request, its URL included. */
+  maxHeaderSize: 8 * 1024,
   headersTimeout: 5_000,
   requestTimeout: 10_000,
   keepAliveTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
 };
+
+/** TLS 1.2 is the oldest that is safe (RFC 9325 section 3.1.1). A handshake is as slow as a head may be. Milliseconds. */
+const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 5_000 } as const;
+
+/** Beyond it new connections are dropped, so that those there are can be served. */
+const MAX_CONNECTIONS = 4_096;
 
 /** How long requests under way may take to finish once the listener closes. Milliseconds. */
 const DRAIN_MS = 10_000;
@@ -37,16 +47,25 @@ export interface Listener {
 
 /**
  * Listens for HTTP on a TCP address.
+ * @param tls the certificate to speak TLS with; each new connection gets the one that is current
  * @throws SvidxError `config_invalid` when the address cannot be had
  */
-export async function listenOnTcp({ host, port }: ListenAddress, clock: Clock): Promise<Listener> {
-  const { server, handle } = createSwitchedServer();
+export async function listenOnTcp(
+  { host, port }: ListenAddress,
+  clock: Clock,
+  tls?: Pick<WatchedTlsFiles, 'current' | 'onChange'>,
+): Promise<Listener> {
+  const { server, handle } = createSwitchedServer(tls?.current());
+  server.maxConnections = MAX_CONNECTIONS;
+  tls?.onChange(({ cert, key }) => {
+    if (isTlsServer(server)) server.setSecureContext({ cert, key, minVersion: TLS_LIMITS.minVersion });
+  });
   await listen(server, { host, port }).catch((error: unknown) => {
     throw cannotListen(`${host}:${port}`, error);
   });
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`;
+  const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${boundPort}`;
   return { url, handle, close: once(() => drain(server, clock)) };
 }
 
@@ -115,17 +134,25 @@ function listen(server: Server, where: ListenOptions): Promise<void> {
   });
 }
 
-function createSwitchedServer(): { server: Server; handle(listener: RequestListener): void } {
+function createSwitchedServer(tls?: TlsPair): { server: Server; handle(listener: RequestListener): void } {
   let current: RequestListener = (_request, response) => {
     sendError(response, new SvidxError('service_stopping', 'the service is not ready to answer'));
   };
-  const server = createServer(TIMEOUTS, (request, response) => current(request, response));
+  const answer: RequestListener = (request, response) => current(request, response);
+  const server =
+    tls === undefined
+      ? createServer(LIMITS, answer)
+      : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.cert, key: tls.key }, answer);
   return {
     server,
     handle(listener) {
       current = listener;
     },
   };
+}
+
+function isTlsServer(server: Server | TlsServer): server is TlsServer {
+  return 'setSecureContext' in server;
 }
 
 async function drain(server: Server, clock: Clock): Promise<void> {

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
  * For how long anyone may keep a document, in seconds. SPIRE publishes a key hours before it signs with it, so this is
- * soon enough for a planned rotation, and a forced one waits no longer than this.
+ * soon enough for a planned rotation, and a forced one waits no longer than this. There is no `stale-if-error` (RFC 5861
+ * section 4): whoever holds a key that was taken back could keep it alive by keeping caches from reaching us.
  */
 export const MAX_AGE_SECONDS = 300;
 
@@ -47,6 +48,7 @@ export function sendDocument(request: IncomingMessage, response: ServerResponse,
   // For HEAD, Node itself leaves the body out.
   response.end(document.body);
 }
+
 /** RFC 9110 section 13.1.2: a list of entity tags, compared weakly, or `*` alone. */
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;

@@ -27,3 +27,14 @@ export interface JwtBundleSource extends JwtBundleSet {
   /** Whether there are keys, and whether what they come from still answers. */
   health(): Health;
 }
+
+/** A bundle source at work: it stays connected, polls or watches until it is closed. */
+export interface RunningJwtBundleSource extends JwtBundleSource {
+  /**
+   * Looks upstream soon rather than when it is due: whoever calls has a token that was signed with a key that is not held.
+   * May be called at any rate.
+   */
+  hurry(): void;
+  /** Lets go of everything; no listener is called any more. May be called again. */
+  close(): void;
+}

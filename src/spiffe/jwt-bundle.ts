@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
-import { isJsonObject, parseJson } from '../base/json.ts';
+import { isJsonObject } from '../base/json.ts';
+import { parseStrictJson } from '../base/strict-json.ts';
 import type { TrustDomain } from './trust-domain.ts';
 
 /** JWT-SVID section 2.1: the algorithms a JWT-SVID may be signed with. */
@@ -18,15 +19,19 @@ export const JWT_SVID_ALGORITHMS = [
 export type JwtSvidAlgorithm = (typeof JWT_SVID_ALGORITHMS)[number];
 
 /** RFC 7518 section 3.4: each ES algorithm belongs to one curve. */
-const CURVE_ALGORITHM: Readonly<Record<string, JwtSvidAlgorithm>> = {
-  'P-256': 'ES256',
-  'P-384': 'ES384',
-  'P-521': 'ES512',
-};
+const CURVE_ALGORITHMS: ReadonlyMap<string, readonly JwtSvidAlgorithm[]> = new Map([
+  ['P-256', ['ES256']],
+  ['P-384', ['ES384']],
+  ['P-521', ['ES512']],
+]);
 
+/** RS256 first: what SPIRE signs with. */
 const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
 
-/** RFC 7518 section 3.3: RSA keys of at least 2048 bits. OpenSSL verifies with none above 16384. */
+/**
+ * RFC 7518 sections 3.3 and 3.5: RSA keys of at least 2048 bits. (go-spiffe takes what Go's crypto/rsa takes: 1024 and more.)
+ * OpenSSL verifies with none above 16384.
+ */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 16_384;
 
@@ -35,6 +40,18 @@ const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 
 /** A bundle holds two or three keys in practice; anything near this is not a bundle. */
 const MAX_KEYS = 1000;
+
+/**
+ * What a JWT bundle arrives as. `jwk-set`: from SPIRE's Workload or Delegated Identity API, where keys have no `use`, or
+ * from an OpenID provider. `spiffe-bundle`: from a bundle endpoint, where each key has one.
+ */
+export type BundleFormat = 'jwk-set' | 'spiffe-bundle';
+
+/** What `use` says of a key for JWT-SVIDs. JWT-SVID section 6.2 and Trust Domain and Bundle section 4.2.2 for a bundle. */
+const USES: Readonly<Record<BundleFormat, readonly unknown[]>> = {
+  'jwk-set': [undefined, 'jwt-svid', 'sig'],
+  'spiffe-bundle': ['jwt-svid'],
+};
 
 /** The members of RFC 7518 section 6 that make up a public key, and nothing else. */
 export type PublicJwk =
@@ -78,23 +95,28 @@ export class JwtBundle {
    * Reads a JWK Set (RFC 7517 section 5) as the JWT bundle of a trust domain.
    *
    * The set does not say which trust domain it belongs to, so the caller does (SPIFFE Trust Domain and Bundle section 4).
-   * Keys that cannot sign a JWT-SVID are skipped, not errors (section 4.2.1): unknown `kty`, a `use` of another
-   * purpose, no `kid`. An empty bundle is legal: it trusts nothing.
+   * Keys that cannot sign a JWT-SVID are skipped, not errors (section 4.1.3; RFC 7517 section 5): unknown `kty`, a `use`
+   * of another purpose, no `kid`. (go-spiffe refuses the whole set for one such key.) An empty bundle is legal: it trusts
+   * nothing.
+   * @param format which document it is: they differ in what a key without `use` means
    * @throws SvidxError `bundle_invalid`
    */
-  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string): JwtBundle {
-    const document = parseJson(jwkSet);
+  static parse(trustDomain: TrustDomain, jwkSet: Uint8Array | string, format: BundleFormat = 'jwk-set'): JwtBundle {
+    // RFC 7517 sections 4 and 5: a name that stands twice is refused, or the last one counts. Here it is refused.
+    const document = parseStrictJson(jwkSet);
     if (!isJsonObject(document) || !Array.isArray(document['keys'])) {
       throw new SvidxError(
         'bundle_invalid',
-        `the bundle of ${trustDomain.name} must be a JSON object with an array "keys"`,
+        `the bundle of ${trustDomain.name} must be a JSON object of unique members with an array "keys"`,
       );
     }
     const keys: readonly unknown[] = document['keys'];
     if (keys.length > MAX_KEYS) {
       throw new SvidxError('bundle_invalid', `the bundle of ${trustDomain.name} has more than ${MAX_KEYS} keys`);
     }
-    const authorities = keys.map(parseAuthority).filter((authority) => authority !== undefined);
+    const authorities = keys
+      .map((key) => parseAuthority(key, USES[format]))
+      .filter((authority) => authority !== undefined);
     return new JwtBundle(trustDomain, authorities, keys.length - authorities.length);
   }
 
@@ -126,18 +148,17 @@ function textOf({ keyId, algorithms, jwk }: JwtAuthority): string {
   return JSON.stringify([keyId, algorithms, jwk]);
 }
 
-function parseAuthority(value: unknown): JwtAuthority | undefined {
+function parseAuthority(value: unknown, uses: readonly unknown[]): JwtAuthority | undefined {
   if (!isJsonObject(value)) return undefined;
-  const { kid, use, alg } = value;
-  if (typeof kid !== 'string' || kid === '') return undefined;
-  // Absent in SPIRE's Workload and Delegated Identity APIs, "jwt-svid" in a SPIFFE bundle, "sig" in an OIDC key set.
-  if (use !== undefined && use !== 'jwt-svid' && use !== 'sig') return undefined;
-  const algorithms = algorithmsFor(value);
+  const { kid, use, key_ops: operations, alg } = value;
+  if (typeof kid !== 'string' || kid === '' || !uses.includes(use)) return undefined;
+  // RFC 7517 section 4.3: where the key says what it is for, this must be among it. (go-spiffe does not look.)
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return undefined;
   const members = publicMembers(value);
-  if (algorithms === undefined || members === undefined) return undefined;
-  if (alg !== undefined && !algorithms.some((known) => known === alg)) return undefined;
+  if (members === undefined) return undefined;
+  const algorithms = algorithmsFor(members, alg);
   const key = importKey(members);
-  if (key === undefined || isUnsoundRsa(key)) return undefined;
+  if (algorithms === undefined || key === undefined || isUnsoundRsa(key)) return undefined;
   // What is published is the key itself, not the text it was read from: Node reads over characters that are not
   // base64url, surplus zeros and padding, and other readers refuse them (RFC 7518 sections 6.2.1 and 6.3.1).
   const jwk = publicMembers({ ...key.export({ format: 'jwk' }) });
@@ -161,16 +182,11 @@ function isUnsoundRsa(key: KeyObject): boolean {
   return !soundSize || !soundExponent;
 }
 
-function algorithmsFor(jwk: Readonly<Record<string, unknown>>): JwtAuthority['algorithms'] | undefined {
-  const { kty, crv, alg } = jwk;
-  if (kty === 'EC' && typeof crv === 'string' && Object.hasOwn(CURVE_ALGORITHM, crv)) {
-    const algorithm = CURVE_ALGORITHM[crv];
-    return algorithm === undefined ? undefined : [algorithm];
-  }
-  if (kty !== 'RSA') return undefined;
-  // RFC 7517 section 4.4: a key that says its algorithm is for that one alone.
-  const stated = RSA_ALGORITHMS.find((known) => known === alg);
-  return stated === undefined ? ['RS256', ...RSA_ALGORITHMS.filter((known) => known !== 'RS256')] : [stated];
+/** @param stated the key's own `alg`: it is then for that one alone (RFC 7517 section 4.4) */
+function algorithmsFor(jwk: PublicJwk, stated: unknown): JwtAuthority['algorithms'] | undefined {
+  const possible = jwk.kty === 'RSA' ? RSA_ALGORITHMS : (CURVE_ALGORITHMS.get(jwk.crv) ?? []);
+  const [first, ...rest] = possible.filter((known) => stated === undefined || known === stated);
+  return first === undefined ? undefined : [first, ...rest];
 }
 
 /** A copy with the members that make up a public key, so that a private one can never be published by mistake. */

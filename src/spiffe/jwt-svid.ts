@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
-import { isJsonObject, parseJson } from '../base/json.ts';
+import { isJsonObject } from '../base/json.ts';
 import { Secret } from '../base/secret.ts';
+import { parseStrictJson } from '../base/strict-json.ts';
 import { type Audience, parseAudience } from './audience.ts';
 import { JWT_SVID_ALGORITHMS, type JwtBundle, type JwtBundleSet, type JwtSvidAlgorithm } from './jwt-bundle.ts';
 import { isSignedBy } from './signature.ts';
@@ -10,8 +11,14 @@ import { SpiffeId } from './spiffe-id.ts';
 /** The longest token read, in characters; the longest AWS STS takes (AssumeRoleWithWebIdentity, WebIdentityToken). */
 export const MAX_TOKEN_LENGTH = 20_000;
 
-/** How far two clocks may disagree, in seconds, where nothing else is said. */
+/**
+ * How far two clocks may disagree, in seconds, where nothing else is said. RFC 7519 sections 4.1.4 and 4.1.5 allow a small
+ * leeway without a number; go-spiffe and SPIRE allow the 60 seconds that are go-jose's default.
+ */
 export const DEFAULT_LEEWAY_SECONDS = 5;
+
+/** How many keys one token is tried with: no more, so that tokens without `kid` cost no more than this many checks. */
+const MAX_KEYS_TRIED = 32;
 
 /** A JWT-SVID: the token and what it says. Whether it was verified is known by which function made it. */
 export interface JwtSvid {
@@ -74,7 +81,8 @@ export function parseJwtSvidUnverified(token: string): JwtSvid {
 export async function verifyJwtSvid(token: string, options: VerifyOptions): Promise<JwtSvid> {
   const svid = parseJwtSvidUnverified(token);
   const bundle = options.bundles.get(svid.spiffeId.trustDomain);
-  if (bundle === undefined) {
+  // Trust Domain and Bundle section 3: keys of one trust domain prove nothing of another, whatever the set hands out.
+  if (bundle === undefined || !bundle.trustDomain.equals(svid.spiffeId.trustDomain)) {
     throw new SvidxError(
       'token_trust_domain_unknown',
       `no bundle for the trust domain ${svid.spiffeId.trustDomain.name}`,
@@ -93,6 +101,12 @@ async function checkSignature(svid: JwtSvid, bundle: JwtBundle): Promise<void> {
   if (candidates.length === 0) {
     throw new SvidxError('token_key_unknown', `no key of ${bundle.trustDomain.name} fits the token's "kid" and "alg"`);
   }
+  if (candidates.length > MAX_KEYS_TRIED) {
+    throw new SvidxError(
+      'token_key_unknown',
+      `more than ${MAX_KEYS_TRIED} keys of ${bundle.trustDomain.name} fit: the token needs a "kid" of its own`,
+    );
+  }
   for (const authority of candidates) {
     if (await isSignedBy(svid.token.reveal(), authority.key, svid.algorithm)) return;
   }
@@ -107,7 +121,8 @@ function checkTimes(svid: JwtSvid, now: number, leewayMs: number): void {
   if (!(now < svid.expiresAt + leewayMs)) {
     throw new SvidxError('token_expired', `the token expired at ${new Date(svid.expiresAt).toISOString()}`);
   }
-  // RFC 7519 section 4.1.5 for "nbf"; an "iat" in the future is refused as go-spiffe and SPIRE refuse it.
+  // RFC 7519 section 4.1.5 for "nbf". Section 4.1.6 has no rule for "iat"; one in the future is refused as go-spiffe and
+  // SPIRE refuse it.
   for (const claim of ['nbf', 'iat']) {
     const seconds = svid.claims[claim];
     if (typeof seconds === 'number' && !(now >= seconds * 1000 - leewayMs)) {
@@ -117,8 +132,9 @@ function checkTimes(svid: JwtSvid, now: number, leewayMs: number): void {
 }
 
 function parseHeader(bytes: Uint8Array): Pick<JwtSvid, 'algorithm' | 'keyId'> {
-  const header = parseJson(bytes);
-  if (!isJsonObject(header)) throw malformed('has a header that is not a JSON object');
+  // RFC 7515 section 4: a name that stands twice is refused, or the last one counts. Here it is refused.
+  const header = parseStrictJson(bytes);
+  if (!isJsonObject(header)) throw malformed('has a header that is not a JSON object of unique members');
   const algorithm = JWT_SVID_ALGORITHMS.find((known) => known === header['alg']);
   if (algorithm === undefined) throw malformed(`must have an "alg" of ${JWT_SVID_ALGORITHMS.join(', ')}`);
   const { typ, kid, crit, b64 } = header;
@@ -130,8 +146,9 @@ function parseHeader(bytes: Uint8Array): Pick<JwtSvid, 'algorithm' | 'keyId'> {
 }
 
 function parseClaims(bytes: Uint8Array): Pick<JwtSvid, 'spiffeId' | 'audience' | 'expiresAt' | 'issuedAt' | 'claims'> {
-  const claims = parseJson(bytes);
-  if (!isJsonObject(claims)) throw malformed('has claims that are not a JSON object');
+  // RFC 7519 section 4: as in the header.
+  const claims = parseStrictJson(bytes);
+  if (!isJsonObject(claims)) throw malformed('has claims that are not a JSON object of unique members');
   const expiresAt = numericDate(claims, 'exp');
   if (expiresAt === undefined) throw malformed('has no "exp"');
   numericDate(claims, 'nbf');

@@ -3,7 +3,7 @@ import { TrustDomain } from './trust-domain.ts';
 
 const SCHEME = 'spiffe://';
 
-/** SPIFFE-ID section 2.3: implementations support URIs of up to 2048 bytes and do not make longer ones. */
+/** SPIFFE-ID section 2.3: implementations support URIs of up to 2048 bytes and do not make longer ones. (go-spiffe has no limit.) */
 const MAX_LENGTH = 2048;
 
 /**
@@ -40,8 +40,8 @@ export class SpiffeId {
    * @throws SvidxError `spiffe_id_invalid`
    */
   static of(trustDomain: TrustDomain, path: string): SpiffeId {
-    checkPath(path);
     if (trustDomain.id.length + path.length > MAX_LENGTH) throw invalid(`is longer than ${MAX_LENGTH} bytes`);
+    checkPath(path);
     return new SpiffeId(trustDomain, path);
   }
 

@@ -1,6 +1,6 @@
 import { SvidxError } from '../base/errors.ts';
 
-/** SPIFFE-ID section 2.1: letters (lower case), digits, dots, dashes and underscores, at most 255 bytes. */
+/** SPIFFE-ID section 2.3: at most 255 bytes. (go-spiffe has no limit.) */
 const MAX_LENGTH = 255;
 
 /**
@@ -19,7 +19,8 @@ export class TrustDomain {
   /**
    * Reads the name of a trust domain (`example.org`), not its ID (`spiffe://example.org`).
    *
-   * Upper case is refused, not folded: SPIFFE-ID section 2.1 allows lower case only.
+   * Lower case letters, digits, dots, dashes and underscores (SPIFFE-ID section 2.1). Upper case is refused, not folded:
+   * section 2.4 calls names case-insensitive, but section 2.1 leaves one valid spelling.
    * @throws SvidxError `trust_domain_invalid`
    */
   static parse(text: string): TrustDomain {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { svidx } from '../support/svidx.ts';
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
-const COMMANDS = ['serve', 'dev', 'run', 'token', 'credentials', 'verify'];
+const COMMANDS = ['serve', 'dev', 'run', 'token', 'credentials', 'verify', 'doctor'];
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzcGlmZmU6Ly9leGFtcGxlLm9yZyJ9.c2lnbmF0dXJl';
 
 describe.concurrent('help', () => {

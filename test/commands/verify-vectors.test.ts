@@ -40,6 +40,8 @@ async function verify(printed: string[], token: readonly string[], stdin = ''): 
   const program = createProgram({
     env: {},
     tmpdir: folder,
+    colours: false,
+    exitWith: (code) => expect.unreachable(`exit code ${code}`),
     logDestination: { write: (line) => expect.unreachable(`logged: ${line}`) },
     print: (text) => void printed.push(text),
     readStdin: async () => stdin,

@@ -73,6 +73,21 @@ describe('verify', () => {
     expect(JSON.parse((await verify(await mint(com, OTHER))).stdout).spiffeId).toBe(OTHER);
   });
 
+  test('takes a SPIFFE Bundle Map, each token with the keys of its own trust domain', async () => {
+    const bundle = (authority: Authority): object => {
+      const { keys }: { keys: object[] } = JSON.parse(authority.jwkSet());
+      return { keys: keys.map((key) => ({ ...key, use: 'jwt-svid' })), spiffe_sequence: 1 };
+    };
+    const map = { trust_domains: { 'example.org': bundle(org), 'example.com': bundle(com) } };
+    const bundles = await bundleFile(JSON.stringify(map));
+    const verifyWith = async (token: string) =>
+      refusalOf(await svidx(['verify', token, '--audience', 'me', '--bundles', bundles])).toSpliced(1, 1);
+    expect(await verifyWith(await mint(org))).toEqual([0, undefined]);
+    expect(await verifyWith(await mint(com, OTHER))).toEqual([0, undefined]);
+    expect(await verifyWith(await mint(com))).toEqual([1, 'token_key_unknown']);
+    expect(await verifyWith(await mint(org, OTHER))).toEqual([1, 'token_key_unknown']);
+  });
+
   test.each(['', '\r\n'])('reads a token from stdin for "-", with %j behind it', async (end) => {
     expect((await verify('-', { stdin: `${await mint(org)}${end}` })).code).toBe(0);
   });
@@ -139,6 +154,11 @@ describe('a file of bundles is refused', () => {
     ['a list', '[]', 'expected a JSON object from trust domain name to JWK Set'],
     ['a text', '"example.org"', 'expected a JSON object from trust domain name to JWK Set'],
     ['a bundle that is no key set', '{"example.org": []}', 'the bundle of example.org must be a JSON object'],
+    [
+      'a trust domain twice',
+      '{"example.org": {"keys": []}, "example.org": {"keys": []}}',
+      '"example.org" is written twice',
+    ],
     ['a bundle that is null', '{"example.org": null}', 'the bundle of example.org must be a JSON object'],
     ['a trust domain in upper case', '{"Example.org": {"keys": []}}', 'the trust domain name may hold a-z'],
     ['a trust domain written as an ID', '{"spiffe://example.org": {"keys": []}}', 'the trust domain name may hold a-z'],

@@ -2,7 +2,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODE } from '../../src/commands/exit-codes.ts';
-import { type Config, loadConfig } from '../../src/config/config.ts';
+import { type BundleConfig, type Config, type IssuerConfig, loadConfig } from '../../src/config/config.ts';
 import { refusal } from '../support/errors.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -17,8 +17,14 @@ async function configFile(text: string | Uint8Array): Promise<string> {
   return file;
 }
 
+/** The configuration of a service with a broker. */
 async function load(text: string, env: Env = SOCKET): Promise<Config> {
-  return loadConfig(await configFile(text), env);
+  return withBroker(await loadConfig(await configFile(text), env));
+}
+
+function withBroker(config: Config | IssuerConfig): Config {
+  if (!('brokerSocket' in config)) throw new Error('the configuration of an issuer alone');
+  return config;
 }
 
 /** What is said of a configuration, a line for each problem, without the folder of the file. */
@@ -36,6 +42,7 @@ describe('a configuration', () => {
     const config = await loadConfig(file, SOCKET);
     expect(config).toMatchObject({
       listen: { host: '127.0.0.1', port: 8080 },
+      bundle: { from: 'delegatedIdentity', socket: '/run/env/admin.sock' },
       spireSocket: '/run/env/admin.sock',
       spireTimeoutMs: 10_000,
       brokerSocket: '/run/svidx/broker.sock',
@@ -78,8 +85,8 @@ log: { level: trace }
   test('finds its policies beside itself, wherever the command runs and however the file is named', async () => {
     const file = await configFile(`${LEAST}policies: ../elsewhere\n`);
     const expected = join(file, '../../elsewhere');
-    expect((await loadConfig(file, SOCKET)).policyFolder).toBe(expected);
-    expect((await loadConfig(relative(process.cwd(), file), SOCKET)).policyFolder).toBe(expected);
+    expect(withBroker(await loadConfig(file, SOCKET)).policyFolder).toBe(expected);
+    expect(withBroker(await loadConfig(relative(process.cwd(), file), SOCKET)).policyFolder).toBe(expected);
   });
 
   test('that is a link finds its policies beside the link', async () => {
@@ -87,7 +94,7 @@ log: { level: trace }
     await mkdir(join(folder, 'real'));
     await writeFile(join(folder, 'real/svidx.yaml'), LEAST);
     await symlink(join(folder, 'real/svidx.yaml'), join(folder, 'link.yaml'));
-    expect((await loadConfig(join(folder, 'link.yaml'), SOCKET)).policyFolder).toBe(join(folder, 'policies'));
+    expect(withBroker(await loadConfig(join(folder, 'link.yaml'), SOCKET)).policyFolder).toBe(join(folder, 'policies'));
   });
 
   test.each([
@@ -131,12 +138,141 @@ describe("the SPIRE agent's socket", () => {
   );
 });
 
+describe('the source of keys', () => {
+  const FILE = '/etc/svidx/bundle.json';
+
+  test.each<[string, BundleConfig]>([
+    ['', { from: 'delegatedIdentity', socket: '/run/env/admin.sock' }],
+    ['bundle: {}', { from: 'delegatedIdentity', socket: '/run/env/admin.sock' }],
+    ['bundle: { delegatedIdentity: {} }', { from: 'delegatedIdentity', socket: '/run/env/admin.sock' }],
+    [
+      'bundle: { workloadApi: { socket: "unix:///run/api.sock" } }',
+      { from: 'workloadApi', target: 'unix:/run/api.sock' },
+    ],
+    [
+      'bundle: { workloadApi: { socket: "tcp://127.0.0.1:8081" } }',
+      { from: 'workloadApi', target: 'ipv4:127.0.0.1:8081' },
+    ],
+    ['bundle: { workloadApi: {} }', { from: 'workloadApi', target: 'unix:/run/env/api.sock' }],
+    [
+      'bundle: { httpsWeb: { url: "https://spire.example.org:8443/b?c" } }',
+      { from: 'httpsWeb', url: 'https://spire.example.org:8443/b?c', caFile: undefined },
+    ],
+    [
+      'bundle: { httpsWeb: { url: "https://[::1]", caFile: /etc/ca.pem } }',
+      { from: 'httpsWeb', url: 'https://[::1]', caFile: '/etc/ca.pem' },
+    ],
+    [`bundle: { file: { path: ${FILE} } }`, { from: 'file', path: FILE }],
+  ])('%j', async (line, expected) => {
+    const env = { ...SOCKET, SPIFFE_ENDPOINT_SOCKET: 'unix:///run/env/api.sock' };
+    expect((await load(`${LEAST}${line}\n`, env)).bundle).toEqual(expected);
+  });
+
+  test('may be a file beside the configuration', async () => {
+    const file = await configFile(`${LEAST}bundle: { file: { path: keys/bundle.json } }\n`);
+    expect((await loadConfig(file, SOCKET)).bundle).toEqual({ from: 'file', path: join(file, '../keys/bundle.json') });
+  });
+
+  test.each([
+    ['bundle: { delegatedIdentity: {}, file: { path: a } }', ['file', 'delegatedIdentity']],
+    ['bundle: { httpsWeb: { url: "https://a" }, workloadApi: {} }', ['httpsWeb', 'workloadApi']],
+  ])('is one: %s is refused', async (line, [second, first]) => {
+    expect(await problems(`${LEAST}${line}\n`)).toEqual([
+      `svidx.yaml:3: bundle.${second}: expected one source of keys, and there is ${first} too`,
+    ]);
+  });
+
+  test('is one: of three, two are too many, each at its line', async () => {
+    const text = `${LEAST}bundle:\n  workloadApi: {}\n  file: { path: a }\n  delegatedIdentity: {}\n`;
+    const tooMany = 'expected one source of keys, and there is';
+    expect(await problems(text)).toEqual([
+      `svidx.yaml:4: bundle.workloadApi: ${tooMany} delegatedIdentity too`,
+      `svidx.yaml:5: bundle.file: ${tooMany} delegatedIdentity too`,
+    ]);
+  });
+
+  test.each([
+    ['not set', {}],
+    ['set to nothing', { SPIFFE_ENDPOINT_SOCKET: '' }],
+  ])('at the Workload API must be named somewhere: the variable is %s', async (_, env) => {
+    expect(await problems(`${LEAST}bundle:\n  workloadApi: {}\n`, { ...SOCKET, ...env })).toEqual([
+      'svidx.yaml:4: bundle.workloadApi.socket: is missing, and SPIFFE_ENDPOINT_SOCKET is not set',
+    ]);
+  });
+
+  test('is not nonsense in the environment, and the variable is named', async () => {
+    const env = { ...SOCKET, SPIFFE_ENDPOINT_SOCKET: 'tcp://localhost:1' };
+    expect(await problems(`${LEAST}bundle: { workloadApi: {} }\n`, env)).toEqual([
+      'SPIFFE_ENDPOINT_SOCKET: expected the address of a Workload API, unix:///path or tcp://IP:port',
+    ]);
+  });
+
+  test('elsewhere needs the admin socket all the same, where there is a broker', async () => {
+    expect(await problems(`${LEAST}bundle: { file: { path: a } }\n`, {})).toEqual([
+      'svidx.yaml:1: spire.adminSocket: is missing, and SPIRE_ADMIN_ENDPOINT_SOCKET is not set',
+    ]);
+  });
+});
+
+describe('an issuer alone', () => {
+  const ALONE = `${LEAST}broker: { enabled: false }\nbundle: { file: { path: /b } }\n`;
+
+  test('needs no admin socket, no policies and no private socket', async () => {
+    expect(await loadConfig(await configFile(ALONE), {})).toEqual({
+      trustDomain: expect.anything(),
+      issuer: expect.anything(),
+      hosts: ['oidc.example.org'],
+      requestsPerSecond: undefined,
+      trustedProxies: [],
+      listen: { host: '127.0.0.1', port: 8080 },
+      bundle: { from: 'file', path: '/b' },
+      spireTimeoutMs: 10_000,
+      logLevel: 'info',
+    });
+  });
+
+  test('does not mind what the environment says of the admin socket', async () => {
+    expect(await loadConfig(await configFile(ALONE), { SPIRE_ADMIN_ENDPOINT_SOCKET: 'nonsense' })).not.toHaveProperty(
+      'spireSocket',
+    );
+  });
+
+  test('may have its keys from the admin socket, and then needs it', async () => {
+    const text = `${LEAST}broker: { enabled: false }\n`;
+    expect((await loadConfig(await configFile(text), SOCKET)).bundle).toEqual({
+      from: 'delegatedIdentity',
+      socket: '/run/env/admin.sock',
+    });
+    const socket = 'spire: { adminSocket: "unix:///run/a.sock" }\n';
+    expect((await loadConfig(await configFile(text + socket), {})).bundle).toMatchObject({ socket: '/run/a.sock' });
+    expect(await problems(text, {})).toHaveLength(1);
+  });
+
+  test.each([
+    ['policies: p', 'policies'],
+    ['aws: {}', 'aws'],
+    ['spire: { adminSocket: "unix:///run/a.sock" }', 'spire.adminSocket'],
+  ])('with %s is refused: it would say nothing', async (line, key) => {
+    expect(await problems(`${ALONE}${line}\n`)).toEqual([
+      `svidx.yaml:5: ${key}: says nothing with "broker.enabled: false"`,
+    ]);
+  });
+
+  test('with what belongs to the broker is refused, each at its line', async () => {
+    const text = `${LEAST}bundle: { file: { path: /b } }\nbroker:\n  enabled: false\n  socket: /run/b\n  cacheSize: 1\n`;
+    expect(await problems(text)).toEqual([
+      'svidx.yaml:6: broker.socket: says nothing with "broker.enabled: false"',
+      'svidx.yaml:7: broker.cacheSize: says nothing with "broker.enabled: false"',
+    ]);
+  });
+});
+
 describe('plain HTTP beyond loopback', () => {
   test.each(['0.0.0.0:8080', '[::]:8080', '192.0.2.1:80', '10.0.0.1:0', '[2001:db8::1]:80', '[::ffff:127.0.0.1]:80'])(
     'is refused at %s, unless a proxy terminates TLS',
     async (listen) => {
       expect(await problems(`${LEAST}http:\n  listen: "${listen}"\n`)).toEqual([
-        'svidx.yaml:4: http.listen: expected a loopback address, or "plainHttpBehindProxy: true" where a proxy terminates TLS',
+        'svidx.yaml:4: http.listen: expected a loopback address, or "tls", or "plainHttpBehindProxy: true" where a proxy terminates TLS',
       ]);
       const refused = `${LEAST}http: { plainHttpBehindProxy: false, listen: "${listen}" }\n`;
       expect(await problems(refused)).toHaveLength(1);
@@ -147,6 +283,7 @@ describe('plain HTTP beyond loopback', () => {
 });
 
 describe('a line is refused', () => {
+  const ENDPOINT = 'expected an https URL without credentials and fragment';
   const STS = 'expected an https URL without credentials, query and fragment';
 
   test.each([
@@ -187,6 +324,27 @@ describe('a line is refused', () => {
     ['aws: { stsEndpoint: "https://sts.example.org#a" }', `aws.stsEndpoint: ${STS}`],
     ['aws: { stsEndpoint: " https://sts.example.org" }', `aws.stsEndpoint: ${STS}`],
     ["aws: { stsEndpoint: 'https:\\\\sts.example.org' }", `aws.stsEndpoint: ${STS}`],
+    ['broker: { enabled: "no" }', 'broker.enabled: expected boolean, received string'],
+    ['bundle: file', 'bundle: expected object, received string'],
+    ['bundle: { spire: {} }', 'bundle.spire: unknown key'],
+    ['bundle: { delegatedIdentity: { a: 1 } }', 'bundle.delegatedIdentity.a: unknown key'],
+    ['bundle: { delegatedIdentity: }', 'bundle.delegatedIdentity: expected object, received null'],
+    [
+      'bundle: { workloadApi: { socket: /run/a } }',
+      'bundle.workloadApi.socket: expected the address of a Workload API',
+    ],
+    [
+      'bundle: { workloadApi: { socket: "tcp://a:1" } }',
+      'bundle.workloadApi.socket: expected the address of a Workload',
+    ],
+    ['bundle: { httpsWeb: {} }', 'bundle.httpsWeb.url: is missing'],
+    ['bundle: { httpsWeb: { url: "http://127.0.0.1" } }', `bundle.httpsWeb.url: ${ENDPOINT}`],
+    ['bundle: { httpsWeb: { url: "https://u:p@a" } }', `bundle.httpsWeb.url: ${ENDPOINT}`],
+    ['bundle: { httpsWeb: { url: "https://a#b" } }', `bundle.httpsWeb.url: ${ENDPOINT}`],
+    ['bundle: { httpsWeb: { url: "a/b" } }', `bundle.httpsWeb.url: ${ENDPOINT}`],
+    ['bundle: { httpsWeb: { url: "https://a", caFile: "" } }', 'bundle.httpsWeb.caFile: Too small'],
+    ['bundle: { file: {} }', 'bundle.file.path: is missing'],
+    ['bundle: { file: { path: "" } }', 'bundle.file.path: Too small'],
     ['log: { level: verbose }', 'log.level: Invalid option: expected one of'],
     ['log: { level: INFO }', 'log.level: Invalid option: expected one of'],
   ])('%s', async (line, problem) => {

@@ -10,6 +10,7 @@ describe('an issuer', () => {
   test('is kept as it was written, and says where its documents are', () => {
     expect(parseIssuer('https://oidc.example.org')).toEqual({
       url: 'https://oidc.example.org',
+      path: '',
       discoveryPath: '/.well-known/openid-configuration',
       keysPath: '/keys',
       discoveryUrl: 'https://oidc.example.org/.well-known/openid-configuration',

@@ -9,8 +9,12 @@ const NOW = Date.parse('2026-11-22T12:00:00Z');
 
 /** From one millisecond to a month. */
 const life = fc.oneof(fc.integer({ min: 1, max: 20 * MINUTE }), fc.integer({ min: 1, max: 30 * 24 * HOUR }));
+/** Of a JWT-SVID that was issued as it arrived, or says nothing of when it was issued. */
+const fresh = (expiresAt: number, arrivedAt: number) => svidLifetime({ issuedAt: arrivedAt, expiresAt }, arrivedAt);
+const unknown = (expiresAt: number, arrivedAt: number) => svidLifetime({ issuedAt: undefined, expiresAt }, arrivedAt);
 const lifetimes = [
-  ['a JWT-SVID', svidLifetime],
+  ['a JWT-SVID', fresh],
+  ['a JWT-SVID without "iat"', unknown],
   ['a credential', credentialLifetime],
 ] as const;
 
@@ -54,7 +58,29 @@ describe.each(lifetimes)('%s', (_, lifetime) => {
 
 describe('how long a JWT-SVID is fresh', () => {
   test.each([2 * SECOND, 5 * MINUTE, HOUR])('is half of the life it has left: %d ms', (ms) => {
-    expect(svidLifetime(NOW + ms, NOW).freshUntil).toBe(NOW + ms / 2);
+    expect(fresh(NOW + ms, NOW).freshUntil).toBe(NOW + ms / 2);
+    expect(svidLifetime({ issuedAt: NOW - ms, expiresAt: NOW + ms }, NOW).freshUntil).toBe(NOW + ms / 2);
+  });
+});
+
+describe('when a JWT-SVID is given up', () => {
+  test('does not depend on when it arrived: the same one that comes again is given up no later', () => {
+    fc.assert(
+      fc.property(life, fc.double({ min: 0, max: 1, noNaN: true }), (ms, share) => {
+        const svid = { issuedAt: NOW, expiresAt: NOW + ms };
+        expect(svidLifetime(svid, NOW + ms * share).usableUntil).toBe(svidLifetime(svid, NOW).usableUntil);
+      }),
+    );
+  });
+
+  test('for one that was issued long ago is ten seconds before its end, which may be now', () => {
+    const svid = { issuedAt: NOW - HOUR, expiresAt: NOW + 9 * SECOND };
+    expect(svidLifetime(svid, NOW).usableUntil).toBe(NOW - SECOND);
+  });
+
+  test('is not put off by an issuer whose clock is ahead', () => {
+    const svid = { issuedAt: NOW + 5 * SECOND, expiresAt: NOW + 20 * SECOND };
+    expect(svidLifetime(svid, NOW).usableUntil).toBe(NOW + 18 * SECOND);
   });
 });
 

@@ -236,6 +236,39 @@ describe('forced rotation', () => {
     expect(keyIds(authority)).toEqual(expect.arrayContaining([before, await signingKey()]));
   });
 
+  test('in four steps: prepared, it is published; activated, it signs; tainted, it stays; revoked, it is gone', async () => {
+    const { authority, published, signingKey } = await start();
+    const old = await signingKey();
+    const next = await authority.prepare();
+    expect(published.at(-1)).toEqual([old, next]);
+    expect(await signingKey()).toBe(old);
+    authority.activate();
+    expect(await signingKey()).toBe(next);
+    expect(published).toHaveLength(2);
+    authority.taint(old);
+    expect([authority.isTainted(old), authority.isTainted(next)]).toEqual([true, false]);
+    expect(published.at(-1)).toEqual([old, next]);
+    authority.revoke(old);
+    expect(published.at(-1)).toEqual([next]);
+  });
+
+  test('prepared twice, both keys are published and the second one will sign', async () => {
+    const { authority, published, signingKey } = await start();
+    const [first, second] = [await authority.prepare(), await authority.prepare()];
+    expect(published.at(-1)).toEqual(expect.arrayContaining([first, second]));
+    authority.activate();
+    expect(await signingKey()).toBe(second);
+  });
+
+  test('the key that signs cannot be tainted, and one that is not tainted cannot be revoked', async () => {
+    const { authority, published, signingKey } = await start();
+    const active = await signingKey();
+    expect(() => authority.taint(active)).toThrow('unable to taint current local authority');
+    expect(() => authority.revoke(active)).toThrow('it is not possible to revoke an untainted key');
+    expect(authority.isTainted(active)).toBe(false);
+    expect(published).toEqual([[active]]);
+  });
+
   test('a listener that unsubscribed hears no more', async () => {
     const { authority } = await start();
     let heard = 0;

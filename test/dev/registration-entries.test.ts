@@ -24,6 +24,8 @@ describe('a file of registration entries', () => {
       selectors: [{ type: 'wasmcloud', value: 'component:api' }],
       jwtSvidTtl: 300,
       hint: '',
+      admin: false,
+      downstream: false,
     });
     expect(String(entry?.spiffeId)).toBe('spiffe://example.org/api');
   });
@@ -51,7 +53,7 @@ entries:
     ['no entries', 'entries: []', 'entries.yaml:1: entries: Too small: expected array to have >=1 items'],
     ['entries that are none', 'entries: 1', 'entries.yaml:1: entries: expected array, received number'],
     ['an unknown key', `${entryWith()}\nother: 1`, 'entries.yaml:4: other: unknown key'],
-    ['an unknown key in an entry', entryWith('    admin: true'), 'entries.yaml:4: entries[0].admin: unknown key'],
+    ['an unknown key in an entry', entryWith('    parent: a'), 'entries.yaml:4: entries[0].parent: unknown key'],
     ['a key twice', entryWith('    hint: a', '    hint: b'), 'entries.yaml:5: hint: this key is written twice'],
     ['no ID', 'entries:\n  - selectors: [a:b]', 'entries.yaml:2: entries[0].spiffeId: is missing: expected string'],
     [
@@ -98,6 +100,11 @@ entries:
       'a life of more than a day',
       entryWith('    jwtSvidTtl: 25h'),
       'entries.yaml:4: entries[0].jwtSvidTtl: expected a duration of 1s to 1d, such as 5m',
+    ],
+    [
+      'an administrator that is one in words',
+      entryWith('    admin: "true"'),
+      'entries.yaml:4: entries[0].admin: expected boolean, received string',
     ],
     [
       'a hint that is a number',

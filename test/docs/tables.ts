@@ -9,6 +9,7 @@ import { parseIssuer } from '../../src/config/issuer.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
 import { BROKER_PATHS } from '../../src/http/broker-wire.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
+import { HEALTH_PATHS } from '../../src/http/health-app.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
 
@@ -60,7 +61,7 @@ function keyTable(schema: object): string {
 function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
   for (const [name, child] of Object.entries(node.properties ?? {})) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
-    if (child.properties !== undefined) yield* keyRows(child, key);
+    if (child.properties !== undefined && Object.keys(child.properties).length > 0) yield* keyRows(child, key);
     else if (typeof child.additionalProperties === 'object') {
       yield [`\`${key}\``, '-', child.description ?? ''];
       yield* keyRows(child.additionalProperties, `${key}.<name>`);
@@ -79,6 +80,8 @@ function endpointTable(): string {
   const issuer = parseIssuer('https://issuer');
   if ('problem' in issuer) throw new Error(issuer.problem);
   const caching = `for anybody; \`Cache-Control: public, max-age=${MAX_AGE_SECONDS}\`, \`ETag\`, CORS open`;
+  const everywhere = 'issuer, private socket, `health.listen`';
+  const health = '200, or 503 where something is `down`';
   const brokerRows: Readonly<Record<keyof typeof BROKER_PATHS, readonly [string, string]>> = {
     token: ['`{component, audience: [...], digest?}`', '`{spiffeId, audience, expiresAt, token}`'],
     credentials: [
@@ -93,8 +96,11 @@ function endpointTable(): string {
       [
         'issuer (TCP)',
         `\`GET <issuer path>${issuer.keysPath}\``,
-        "the trust domain's JWK Set, each key with `kid`, `use`, `alg`; likewise",
+        "the trust domain's JWK Set, each key with `kid`, `use`, `alg`; likewise. At the path of `jwksUri` too",
       ],
+      [everywhere, `\`GET ${HEALTH_PATHS.live}\``, '200 `{state: "up"}`: the process answers'],
+      [everywhere, `\`GET ${HEALTH_PATHS.ready}\``, `${health}, \`{state, parts: {<part>: {state, ...}}}\``],
+      [everywhere, `\`GET ${HEALTH_PATHS.ready}/<part>\``, `${health}, \`{state, code?, reason?, age?}\` of that part`],
       ...Object.entries(BROKER_PATHS).map(([name, path]) => {
         const [request, answer] = brokerRows[name as keyof typeof BROKER_PATHS];
         return ['private socket', `\`POST ${path}\` ${request}`, answer];
@@ -140,7 +146,7 @@ function cacheTable(): string {
         lastMoments,
         failures,
       ],
-      ['bundles', 'trust domain', 'pushed by the stream', 'replaced by a good one', '-'],
+      ['bundles', 'trust domain', 'pushed by a stream, or polled', 'replaced by a good one', '-'],
     ],
   );
 }

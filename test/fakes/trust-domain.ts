@@ -47,6 +47,7 @@ export async function startFakeSpire(
     socketPath: spire.socketPath,
     trustDomain: EXAMPLE_TRUST_DOMAIN,
     authority,
+    clock: options.clock ?? systemClock,
     entries: () => spire.entries,
     caller: () => spire.caller,
   });

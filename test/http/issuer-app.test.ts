@@ -74,7 +74,7 @@ describe('the documents', () => {
   });
 
   test('members that SPIRE or anybody else adds to a key are not published', async () => {
-    const extended = { ...es256.jwk, x5c: ['AAAA'], key_ops: ['sign'], spiffe_sequence: 1, __proto__: null };
+    const extended = { ...es256.jwk, x5c: ['AAAA'], key_ops: ['verify'], spiffe_sequence: 1, __proto__: null };
     const { ask } = await startIssuer({ keys: [extended], url: URL_OF_ISSUER });
     const [key] = JSON.parse((await ask({ path: KEYS })).text).keys;
     expect(Object.keys(key).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);

@@ -92,6 +92,10 @@ describe('a TCP listener', () => {
     expect(server).toMatchObject({ headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 30_000 });
   });
 
+  test('holds at most 4096 connections', async () => {
+    expect(await serverOf(await startListener())).toMatchObject({ maxConnections: 4_096 });
+  });
+
   test('connections that it cannot accept do not end the process', async () => {
     const listener = await startListener();
     const server = await serverOf(listener);

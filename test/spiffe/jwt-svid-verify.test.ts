@@ -11,10 +11,11 @@ import { publicJwk, sign } from '../support/signing-keys.ts';
 const NOW = Date.parse('2026-11-22T12:00:00Z');
 const KEY = 'example.org/ec-p256';
 
-function token(claims: Record<string, unknown> = {}, kid = 'k'): string {
+/** @param kid `null` for a token without */
+function token(claims: Record<string, unknown> = {}, kid: string | null = 'k'): string {
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const all = { sub: 'spiffe://example.org/api', aud: ['a', 'b'], exp: NOW / 1000 + 300, iat: NOW / 1000, ...claims };
-  const input = `${encode({ alg: 'ES256', kid })}.${encode(all)}`;
+  const input = `${encode({ alg: 'ES256', ...(kid === null ? {} : { kid }) })}.${encode(all)}`;
   return `${input}.${sign(input, KEY, 'ES256').toString('base64url')}`;
 }
 
@@ -111,6 +112,13 @@ describe('the bundle', () => {
     expect(asked).toEqual(['example.org']);
   });
 
+  test('is used for its own trust domain alone, also where the set hands out another', async () => {
+    const foreign = token({ sub: 'spiffe://other.org/api' });
+    expect(await refusalCode(verifyJwtSvid(foreign, { ...options, bundles: { get: () => bundle } }))).toBe(
+      'token_trust_domain_unknown',
+    );
+  });
+
   test('is looked at anew each time: a key that is gone verifies nothing more', async () => {
     let current = bundle;
     const bundles = { get: () => current };
@@ -118,6 +126,37 @@ describe('the bundle', () => {
     await verifyJwtSvid(presented, { ...options, bundles });
     current = JwtBundle.parse(bundle.trustDomain, '{"keys":[]}');
     expect(await refusalCode(verifyJwtSvid(presented, { ...options, bundles }))).toBe('token_key_unknown');
+  });
+});
+
+describe('how many keys a token is tried with', () => {
+  /** The right key, and others of its kind. */
+  const crowd = (size: number, kid?: string) =>
+    JwtBundle.parse(
+      bundle.trustDomain,
+      JSON.stringify({
+        keys: Array.from({ length: size }, (_, index) => ({
+          kid: kid ?? `k${index}`,
+          ...publicJwk(index === 0 ? KEY : `${KEY}-${index}`),
+        })),
+      }),
+    );
+  const verifyWith = (presented: string, keys: JwtBundle) =>
+    verifyJwtSvid(presented, { ...options, bundles: jwtBundleSet([keys]) });
+
+  test('is 32 at most, without kid', async () => {
+    const presented = token({}, null);
+    expect((await verifyWith(presented, crowd(32))).keyId).toBeUndefined();
+    expect(await refusal(verifyWith(presented, crowd(33)))).toMatchObject({
+      code: 'token_key_unknown',
+      message: 'more than 32 keys of example.org fit: the token needs a "kid" of its own',
+    });
+  });
+
+  test('is 32 at most of the same kid, and of others there may be any number', async () => {
+    expect((await verifyWith(token({}, 'k0'), crowd(100))).keyId).toBe('k0');
+    expect((await verifyWith(token({}, 'k'), crowd(32, 'k'))).keyId).toBe('k');
+    expect(await refusalCode(verifyWith(token({}, 'k'), crowd(33, 'k')))).toBe('token_key_unknown');
   });
 });
 

@@ -1,4 +1,6 @@
+import type { Clock } from '../../src/base/clock.ts';
 import { type Broker, createBroker } from '../../src/broker/broker.ts';
+import type { JwtSvidSource } from '../../src/identity/source.ts';
 import { compilePolicies } from '../../src/policy/policy-set.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { type CountingUpstreams, createCountingUpstreams } from '../fakes/counting-upstreams.ts';
@@ -28,10 +30,16 @@ export interface TestBroker {
   counts(): { mints: number; exchanges: number };
 }
 
-/** @param options.random for the jitter; 0 (none) where nothing else is said */
-export async function openBroker(
-  options: { policies?: readonly string[]; random?: () => number; cacheSize?: number } = {},
-): Promise<TestBroker> {
+export interface TestBrokerOptions {
+  readonly policies?: readonly string[];
+  /** For the jitter; 0 (none) where nothing else is said. */
+  readonly random?: () => number;
+  readonly cacheSize?: number;
+  /** Puts something between the broker and what mints. */
+  readonly between?: (svids: JwtSvidSource, clock: Clock) => JwtSvidSource;
+}
+
+export async function openBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const clock = createRecordingClock();
   const upstreams = await createCountingUpstreams(clock);
   const log = createMemoryLog();
@@ -43,7 +51,7 @@ export async function openBroker(
   let policies = compile(options.policies ?? [API_POLICY]);
   const broker = createBroker({
     policies: () => policies,
-    svids: upstreams.svids,
+    svids: options.between?.(upstreams.svids, clock) ?? upstreams.svids,
     exchanger: upstreams.exchanger,
     clock,
     random: options.random ?? (() => 0),

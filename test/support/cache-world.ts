@@ -53,6 +53,7 @@ export function createCacheWorld(options: Partial<ExpiringCacheOptions<TestValue
     clock,
     random: () => 0,
     maxEntries: 1000,
+    maxRefreshes: 1_000_000,
     loadTimeoutMs: LOAD_TIMEOUT_MS,
     timeoutError: () => new Error('the load took too long'),
     lifetime: (value, arrivedAt) => ({

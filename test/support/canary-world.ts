@@ -12,6 +12,7 @@ import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
 import { type FetchAnswer, type FetchCall, type ScriptedAgent, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { credentialsXml, type ScriptedSts, startScriptedSts } from '../fakes/scripted-sts.ts';
 import { type Canary, createCanary } from './canary.ts';
+import { loopbackListeners } from './listeners.ts';
 import { folderOf } from './policy-folders.ts';
 
 const TRUST_DOMAIN = TrustDomain.parse('example.org');
@@ -108,7 +109,8 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
   const config = {
     trustDomain: TRUST_DOMAIN,
     issuer,
-    listen: { host: '127.0.0.1', port: 0 },
+    ...loopbackListeners(issuer),
+    bundle: { from: 'delegatedIdentity', socket: upstreams.agent.socketPath },
     spireSocket: upstreams.agent.socketPath,
     spireTimeoutMs: 5_000,
     brokerSocket: join(policyFolder, '../broker.sock'),

@@ -37,6 +37,9 @@ function withLooseBits(part: string): string {
   return part.length % 4 === 0 ? part : part.slice(0, -1) + ALPHABET[last + 1];
 }
 
+/** The order of P-256's group: a signature of it counts as zero (SEC 2 section 2.4.2). */
+const P256_ORDER = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551';
+
 /** What is done to a token after it was signed. */
 export const TOKEN_MUTATIONS = [
   'empty',
@@ -47,6 +50,8 @@ export const TOKEN_MUTATIONS = [
   'signature-extended',
   'signature-bit-flipped',
   'signature-zeroed',
+  'signature-one-character-more',
+  'signature-of-curve-order',
   'part-before',
   'part-after',
   'empty-part-after',
@@ -55,6 +60,9 @@ export const TOKEN_MUTATIONS = [
   'header-exchanged',
   'json-flattened',
   'json-general',
+  'json-unprotected-header',
+  'doubled',
+  'doubled-with-comma',
   'space-before',
   'space-after',
   'newline-after',
@@ -86,6 +94,11 @@ export function mutate(token: string, mutation: Mutation): string {
       return withSignature(Buffer.from(signatureBytes.map((byte, index) => (index === 40 ? byte ^ 1 : byte))));
     case 'signature-zeroed':
       return withSignature(Buffer.alloc(signatureBytes.length));
+    case 'signature-one-character-more':
+      // One character beyond whole groups of four: six bits, which are no byte.
+      return `${token.slice(0, -(signature.length % 4 || 4))}A`;
+    case 'signature-of-curve-order':
+      return withSignature(Buffer.from(P256_ORDER.repeat(2), 'hex'));
     case 'part-before':
       return `${header}.${token}`;
     case 'part-after':
@@ -102,6 +115,12 @@ export function mutate(token: string, mutation: Mutation): string {
       return JSON.stringify({ protected: header, payload: claims, signature });
     case 'json-general':
       return JSON.stringify({ payload: claims, signatures: [{ protected: header, signature }] });
+    case 'json-unprotected-header':
+      return JSON.stringify({ header: { alg: 'ES256' }, payload: claims, signature });
+    case 'doubled':
+      return `${token}.${token}`;
+    case 'doubled-with-comma':
+      return `${token},${token}`;
     case 'space-before':
       return ` ${token}`;
     case 'space-after':

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode, isErrorCode } from '../../src/base/errors.ts';
 import { isJsonObject } from '../../src/base/json.ts';
 import { mutate, respell, TOKEN_MUTATIONS, TOKEN_PARTS, TOKEN_SPELLINGS } from './jwt-svid-mutations.ts';
-import { publicJwk, SIGNATURE_KINDS, type SignatureKind, sign, signatureKindOf } from './signing-keys.ts';
+import { privateJwk, publicJwk, SIGNATURE_KINDS, type SignatureKind, sign, signatureKindOf } from './signing-keys.ts';
 
 const FOLDER = join(import.meta.dirname, '../vectors/jwt-svid');
 const EXPECTED_CODES = Object.keys(ERROR_CODES).filter((code) => code.startsWith('token_'));
@@ -15,6 +15,8 @@ const vectorSchema = z.strictObject({
   source: z.string().regex(/^[A-Z].* [A-Z0-9][0-9.]*$/, 'expected a document and a section'),
   expect: z.union([z.string().startsWith('spiffe://'), z.enum(EXPECTED_CODES)]),
   says: z.string().optional(),
+  choice: z.string().optional(),
+  differs: z.record(z.string(), z.string()).optional(),
   exactTime: z.boolean().default(false),
   key: z.string().default('example.org/ec-p256'),
   header: z.record(z.string(), z.unknown()).default({}),
@@ -33,7 +35,11 @@ export type JwtSvidVector = z.output<typeof vectorSchema>;
 
 const bundleEntrySchema = z.union([
   z.string(),
-  z.strictObject({ key: z.string(), set: z.record(z.string(), z.unknown()) }),
+  z.strictObject({
+    key: z.string(),
+    set: z.record(z.string(), z.unknown()).default({}),
+    private: z.boolean().default(false),
+  }),
   z.strictObject({ jwk: z.record(z.string(), z.unknown()) }),
 ]);
 
@@ -75,7 +81,8 @@ export function vectorBundles(): Record<string, { readonly keys: readonly object
         keys: entries.map((entry) => {
           if (typeof entry === 'string') return { kid: entry, ...publicJwk(`${trustDomain}/${entry}`) };
           if ('jwk' in entry) return entry.jwk;
-          return { kid: entry.key, ...publicJwk(`${trustDomain}/${entry.key}`), ...entry.set };
+          const read = entry.private ? privateJwk : publicJwk;
+          return { kid: entry.key, ...read(`${trustDomain}/${entry.key}`), ...entry.set };
         }),
       },
     ]),

@@ -30,10 +30,14 @@ export interface RawDelegate {
 
 const SERVICE = '/spire.api.agent.delegatedidentity.v1.DelegatedIdentity';
 
-export function createRawDelegate(socketPath: string): RawDelegate {
+/** @param atEnd takes the function that closes it: the end of the test if left out */
+export function createRawDelegate(
+  socketPath: string,
+  atEnd: (close: () => void) => void = onTestFinished,
+): RawDelegate {
   const { FetchJWTSVIDs, SubscribeToJWTBundles } = loadDelegatedIdentityService();
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure());
-  onTestFinished(() => client.close());
+  atEnd(() => client.close());
 
   function unary<Q, A extends object>(
     path: string,

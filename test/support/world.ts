@@ -12,6 +12,7 @@ import { listenOnTcp } from '../../src/http/listener.ts';
 import { createService, type Service } from '../../src/service.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
+import { loopbackListeners } from './listeners.ts';
 import { tempFolder } from './temp.ts';
 
 export const API_POLICY = `
@@ -81,7 +82,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const config: Config = {
     trustDomain,
     issuer,
-    listen: { host: '127.0.0.1', port: 0 },
+    ...loopbackListeners(issuer),
+    bundle: { from: 'delegatedIdentity', socket: trust.spireSocket },
     spireSocket: trust.spireSocket,
     spireTimeoutMs: 5_000,
     brokerSocket: join(folder, 'broker.sock'),

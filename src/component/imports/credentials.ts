@@ -42,6 +42,8 @@ export const CREDENTIALS_ERROR_CASE: Readonly<Record<ErrorCode, CredentialsError
   component_timed_out: 'internal',
   request_invalid: 'rejected',
   request_too_large: 'rejected',
+  rate_limited: 'unavailable',
+  host_unknown: 'internal',
   not_found: 'internal',
   method_not_allowed: 'internal',
   service_unreachable: 'unavailable',

@@ -41,6 +41,8 @@ export const IDENTITY_ERROR_CASE: Readonly<Record<ErrorCode, IdentityErrorCase>>
   component_timed_out: 'other',
   request_invalid: 'other',
   request_too_large: 'other',
+  rate_limited: 'io',
+  host_unknown: 'other',
   not_found: 'other',
   method_not_allowed: 'other',
   service_unreachable: 'io',

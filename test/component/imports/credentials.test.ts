@@ -76,6 +76,7 @@ describe('its errors', () => {
       'exchange_unavailable',
       'identity_delegate_unauthorized',
       'identity_unavailable',
+      'rate_limited',
       'service_stopping',
       'service_unreachable',
     ]);

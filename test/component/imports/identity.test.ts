@@ -49,10 +49,11 @@ describe('its errors', () => {
       'exchange_unavailable',
       'identity_delegate_unauthorized',
       'identity_unavailable',
+      'rate_limited',
       'service_stopping',
       'service_unreachable',
     ]);
-    expect(of('other')).toHaveLength(codes.length - 9);
+    expect(of('other')).toHaveLength(codes.length - 10);
   });
 
   test.each([

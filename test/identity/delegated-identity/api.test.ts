@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { link, writeFile } from 'node:fs/promises';
+import { link, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -154,6 +154,48 @@ describe('the life of a client', () => {
     expect(await eventually(call)).toEqual([]);
   });
 
+  test('it leaves a killed agent, whose socket stays behind, for the one that takes its place', async () => {
+    const killed = await startScriptedAgent();
+    killed.onFetch = () => ({ svids: [] });
+    const path = join(await tempFolder(), 'admin.sock');
+    await link(killed.socketPath, path);
+    const source = connectSvidSource(path);
+    const ask = () => refusal(source.fetchJwtSvid(API, ['a'], unaborted()));
+    expect((await ask()).code).toBe('identity_not_found');
+    await killed.stop();
+    const dangling = await eventually(async () => {
+      const error = await ask();
+      expect(error.detail).toContain('ECONNREFUSED');
+      return error;
+    });
+    expect(dangling.code).toBe('identity_unavailable');
+
+    await rm(path);
+    const next = await startScriptedAgent({ socketPath: path });
+    next.onFetch = () => ({ svids: [] });
+    await eventually(async () => expect((await ask()).code).toBe('identity_not_found'));
+    expect(next.fetches.all).toHaveLength(1);
+  });
+
+  test('it keeps to the agent that it is connected to while the path leads to another, then goes to that one', async () => {
+    const first = await startScriptedAgent();
+    const path = join(await tempFolder(), 'admin.sock');
+    await link(first.socketPath, path);
+    first.onFetch = () => ({ svids: [] });
+    const source = connectSvidSource(path);
+    const ask = () => refusalCode(source.fetchJwtSvid(API, ['a'], unaborted()));
+    expect(await ask()).toBe('identity_not_found');
+
+    await rm(path);
+    const second = await startScriptedAgent({ socketPath: path });
+    second.onFetch = () => ({ svids: [] });
+    expect(await ask()).toBe('identity_not_found');
+    expect(first.fetches.all).toHaveLength(2);
+    await first.stop();
+    await eventually(async () => expect(await ask()).toBe('identity_not_found'));
+    expect(second.fetches.all).toHaveLength(1);
+  });
+
   test('it comes to life when the agent starts later than we do', async () => {
     const agent = await startScriptedAgent();
     await agent.stop();
@@ -186,9 +228,11 @@ describe('the life of a client', () => {
       import { TrustDomain } from ${JSON.stringify(join(src, 'spiffe/trust-domain.ts'))};
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
       const api = createDelegatedIdentityApi(${JSON.stringify(spire.socketPath)});
-      const bundles = createDelegatedJwtBundleSource({ api, clock, random: Math.random, logger, timeoutMs: 5000 });
+      const connect = () => createDelegatedIdentityApi(${JSON.stringify(spire.socketPath)});
+      const trustDomain = TrustDomain.parse('example.org');
+      const bundles = createDelegatedJwtBundleSource({ connect, trustDomain, clock, random: Math.random, logger, timeoutMs: 5000 });
       bundles.onChange(() => {
-        process.stdout.write(String(bundles.get(TrustDomain.parse('example.org')).authorities.length));
+        process.stdout.write(String(bundles.get(trustDomain).authorities.length));
         bundles.close();
         api.close();
       });

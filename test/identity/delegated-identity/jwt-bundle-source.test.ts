@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createDelegatedIdentityApi } from '../../../src/identity/delegated-identity/api.ts';
 import { createDelegatedJwtBundleSource } from '../../../src/identity/delegated-identity/jwt-bundle-source.ts';
 import { TrustDomain } from '../../../src/spiffe/trust-domain.ts';
 import { createFakeClock } from '../../fakes/clock.ts';
@@ -8,7 +9,6 @@ import type { AgentStream } from '../../fakes/scripted-agent.ts';
 import { startFakeSpire } from '../../fakes/trust-domain.ts';
 import { createArrivals } from '../../support/arrivals.ts';
 import { type BundleStream, keyIds, openBundleStream, rotations } from '../../support/bundle-stream.ts';
-import { connectApi } from '../../support/delegated-identity.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const OURS = 'spiffe://example.org';
@@ -52,7 +52,8 @@ describe('what the stream says is held', () => {
     const spire = await startFakeSpire();
     const changes = createArrivals<null>();
     const source = createDelegatedJwtBundleSource({
-      api: connectApi(spire.socketPath),
+      connect: () => createDelegatedIdentityApi(spire.socketPath),
+      trustDomain: TrustDomain.parse('example.org'),
       clock: createFakeClock(),
       random: Math.random,
       logger: createMemoryLog().logger,

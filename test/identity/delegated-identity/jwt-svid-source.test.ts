@@ -1,14 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { type Authority, createAuthority } from '../../../src/dev/authority.ts';
+import { createDelegatedJwtSvidSource, MAX_CALLS } from '../../../src/identity/delegated-identity/jwt-svid-source.ts';
 import type { Audience } from '../../../src/spiffe/audience.ts';
 import { SpiffeId } from '../../../src/spiffe/spiffe-id.ts';
 import { createFakeClock } from '../../fakes/clock.ts';
-import { type FetchAnswer, type ScriptedAgent, startScriptedAgent, type WireSvid } from '../../fakes/scripted-agent.ts';
+import {
+  type FetchAnswer,
+  type FetchCall,
+  type ScriptedAgent,
+  startScriptedAgent,
+  type WireSvid,
+} from '../../fakes/scripted-agent.ts';
 import { entry, startFakeSpire } from '../../fakes/trust-domain.ts';
-import { API, connectSvidSource, subject, unaborted } from '../../support/delegated-identity.ts';
+import { API, connectApi, connectSvidSource, subject, unaborted } from '../../support/delegated-identity.ts';
 import { refusal, refusalCode } from '../../support/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { errorText, expectNoSecrets } from '../../support/secrets.ts';
 
 interface Setup {
@@ -85,12 +93,33 @@ describe('which of several JWT-SVIDs is used', () => {
     expect((await ask(agent)).token.reveal()).toBe(svids[2]?.token);
   });
 
-  test('the first of those with the same ID, whatever their hints', async () => {
+  test.each([
+    ['first', 300, 299, 298],
+    ['second', 60, 61, 60],
+    ['third', 1, 299, 300],
+    ['first', 300, 300, 300],
+  ])('of those with the same ID the longest-lived, here the %s, whatever their hints', async (name, ...ttls) => {
     const { agent, svid } = await setUp();
-    const second = await svid('spiffe://example.org/api', ['a.example.org'], { hint: 'second' });
-    const plain = await svid('spiffe://example.org/api', ['a.example.org'], { ttl: 299 });
-    agent.onFetch = () => ({ svids: [second, plain] });
-    expect((await ask(agent)).token.reveal()).toBe(second.token);
+    const hints = ['', 'second', 'third'];
+    const svids = await Promise.all(
+      ttls.map((ttl, index) => svid('spiffe://example.org/api', ['a.example.org'], { ttl, hint: hints[index] ?? '' })),
+    );
+    agent.onFetch = () => ({ svids: [...svids.slice(0, 1), { token: 'x', id: null }, ...svids.slice(1)] });
+    const chosen = svids[['first', 'second', 'third'].indexOf(name)];
+    expect((await ask(agent)).token.reveal()).toBe(chosen?.token);
+  });
+
+  test('none where one of those with the same ID is not what was asked for', async () => {
+    const { agent, svid } = await setUp();
+    const good = await svid('spiffe://example.org/api');
+    const bad = await svid('spiffe://example.org/api', ['other.example.org'], { hint: 'second' });
+    for (const svids of [
+      [good, bad],
+      [bad, good],
+    ]) {
+      agent.onFetch = () => ({ svids });
+      expect(await refusalCode(ask(agent))).toBe('identity_response_invalid');
+    }
   });
 
   test('one that a real agent signed for an entry with fewer selectors than were sent', async () => {
@@ -202,6 +231,26 @@ describe('what is refused', () => {
     expectNoSecrets(errorText(error), [token]);
   });
 
+  test.each(['iat', 'nbf'])('a token whose "%s" is further ahead than what is kept back at its end', async (claim) => {
+    const { agent } = await setUp();
+    const clock = createFakeClock();
+    const seconds = Math.floor(clock.now() / 1000);
+    const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+    const claims = { sub: 'spiffe://example.org/api', aud: ['a'], exp: seconds + 300, [claim]: seconds };
+    const token = `${encode({ alg: 'ES256' })}.${encode(claims)}.c2lnbmF0dXJl`;
+    agent.onFetch = () => ({ svids: [{ token, id: { trust_domain: 'example.org', path: '/api' } }] });
+    const behind = (ms: number): Clock => ({ ...clock, now: () => seconds * 1000 - ms });
+    const source = (ms: number) => connectSvidSource(agent.socketPath, { clock: behind(ms) });
+    const svid = await source(10_000).fetchJwtSvid(API, ['a'], unaborted());
+    expect(svid.token.reveal()).toBe(token);
+    const error = await refusal(source(10_001).fetchJwtSvid(API, ['a'], unaborted()));
+    expect(error).toMatchObject({
+      code: 'identity_response_invalid',
+      message: `the SPIRE agent returned an unusable JWT-SVID: its "${claim}" lies in the future; check the clocks`,
+    });
+    expectNoSecrets(errorText(error), [token]);
+  });
+
   const [header, claims] = [{ alg: 'ES256' }, { sub: 'spiffe://example.org/api', aud: 'a', exp: 4_000_000_000 }].map(
     (part) => Buffer.from(JSON.stringify(part)).toString('base64url'),
   );
@@ -255,6 +304,43 @@ describe('what is refused', () => {
     const error = await refusal(ask(agent));
     expect(error.code).toBe('identity_unavailable');
     expect(error.detail).toMatch(/^gRPC RESOURCE_EXHAUSTED: /);
+  });
+});
+
+describe('calls at the same time', () => {
+  test('are so many and no more; the rest waits in line, and whoever gives up leaves it', async () => {
+    const { agent, svid } = await setUp();
+    const good: FetchAnswer = { svids: [await svid('spiffe://example.org/api')] };
+    const open: ((answer: FetchAnswer) => void)[] = [];
+    const isLast = ({ request }: FetchCall): boolean => JSON.stringify(request).includes('"last"');
+    agent.onFetch = (call) => (isLast(call) ? { svids: [] } : new Promise((resolve) => open.push(resolve)));
+    const api = connectApi(agent.socketPath);
+    const source = createDelegatedJwtSvidSource({ api, clock: systemClock, timeoutMs: 15_000 });
+    const abort = new AbortController();
+    const answers = Array.from({ length: 500 }, (_, index) =>
+      source.fetchJwtSvid(API, ['a.example.org'], index === 300 ? abort.signal : unaborted()),
+    );
+    const reason = new Error('given up');
+    abort.abort(reason);
+    await expect(answers[300]).rejects.toBe(reason);
+
+    /** How many calls have arrived: at least so many, and then those that were sent before one that waits in no line. */
+    const arrived = async (atLeast: number): Promise<number> => {
+      const calls = () => agent.fetches.all.filter((call) => !isLast(call)).length;
+      await eventually(async () => expect(calls()).toBeGreaterThanOrEqual(atLeast));
+      await api.fetchJwtSvids({ audience: ['last'], selectors: [] }, { timeoutMs: 15_000, signal: unaborted() });
+      return calls();
+    };
+    expect(await arrived(MAX_CALLS)).toBe(MAX_CALLS);
+    for (const answer of open.splice(0, 10)) answer(good);
+    await Promise.all(answers.slice(0, 10));
+    expect(await arrived(MAX_CALLS + 10)).toBe(MAX_CALLS + 10);
+
+    agent.onFetch = () => good;
+    for (const answer of open.splice(0)) answer(good);
+    const settled = await Promise.allSettled(answers);
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(499);
+    expect(agent.fetches.all).toHaveLength(499 + 2);
   });
 });
 

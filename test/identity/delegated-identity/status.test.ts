@@ -38,6 +38,7 @@ const ROWS: readonly (readonly [status, string, ErrorCode, string])[] = [
   [status.UNAVAILABLE, 'could not fetch JWT-SVID: failed to fetch JWT SVID', 'identity_unavailable', UNAVAILABLE],
   [status.INTERNAL, 'could not serialize response', 'identity_unavailable', UNAVAILABLE],
   [status.DEADLINE_EXCEEDED, 'context deadline exceeded', 'identity_unavailable', LATE],
+  [status.CANCELLED, 'context canceled', 'identity_unavailable', LATE],
   [
     status.UNIMPLEMENTED,
     'unknown service spire.api.agent.delegatedidentity.v1.DelegatedIdentity',

@@ -1,0 +1,22 @@
+import { isIP } from 'node:net';
+
+/** A network in CIDR notation (RFC 4632 section 3.1, RFC 4291 section 2.3). */
+export interface AddressRange {
+  readonly address: string;
+  /** How many leading bits an address must share: 1 to 32, or to 128. */
+  readonly prefix: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/**
+ * Reads `10.0.0.0/8`, `2001:db8::/32` or one address. A prefix of 0, which is everybody, is refused.
+ * @returns `undefined` when the text is none of these
+ */
+export function parseAddressRange(text: string): AddressRange | undefined {
+  const [, address = '', digits] = /^([0-9a-f:.]+)(?:\/([1-9][0-9]{0,2}))?$/i.exec(text) ?? [];
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  const bits = version === 4 ? 32 : 128;
+  const prefix = Number(digits ?? bits);
+  return prefix <= bits ? { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' } : undefined;
+}

@@ -1,0 +1,21 @@
+import type { Clock } from './base/clock.ts';
+import type { Config } from './config/config.ts';
+import type { Exchanger } from './exchange/exchanger.ts';
+import { createExchangerRegistry } from './exchange/registry.ts';
+
+/** The exchangers for every kind of grant, as the configuration wants them. Each is loaded when it is first needed. */
+export function createExchangers(
+  { stsEndpoint }: Config,
+  { clock, random }: { readonly clock: Clock; readonly random: () => number },
+): Exchanger {
+  return createExchangerRegistry({
+    aws: async () => {
+      const { createAwsExchanger } = await import('./exchange/aws.ts');
+      return createAwsExchanger({ clock, random, endpoint: stsEndpoint });
+    },
+    azure: async () => (await import('./exchange/azure.ts')).createAzureExchanger({ clock, random }),
+    gcp: async () => (await import('./exchange/gcp.ts')).createGcpExchanger({ clock, random }),
+    vault: async () => (await import('./exchange/vault.ts')).createVaultExchanger({ clock, random }),
+    oauth: async () => (await import('./exchange/oauth.ts')).createOAuthExchanger({ clock, random }),
+  });
+}

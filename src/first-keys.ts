@@ -1,0 +1,16 @@
+import type { JwtBundleSource } from './identity/source.ts';
+import type { TrustDomain } from './spiffe/trust-domain.ts';
+
+/** Resolves when there is a key of this trust domain to publish. */
+export function firstKeys(bundles: JwtBundleSource, trustDomain: TrustDomain): Promise<void> {
+  return new Promise((resolve) => {
+    const check = (): void => {
+      if (bundles.get(trustDomain)?.authorities.length) {
+        unsubscribe();
+        resolve();
+      }
+    };
+    const unsubscribe = bundles.onChange(check);
+    check();
+  });
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { clientNetwork } from '../base/client-network.ts';
+import type { Clock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
+import { createRateLimiter } from '../base/rate-limiter.ts';
+import type { AddressRange } from '../config/address-range.ts';
+import { createClientAddress } from './client-address.ts';
+import { sendError } from './errors.ts';
+import { createHostCheck, type HostCheckOptions } from './request-host.ts';
+
+export interface IssuerGuardOptions extends HostCheckOptions {
+  readonly clock: Clock;
+  /** What one client may ask; `undefined` for no limit. */
+  readonly requestsPerSecond: number | undefined;
+  readonly trustedProxies: readonly AddressRange[];
+}
+
+/** How many clients are told apart, at about 150 bytes each. */
+const MAX_CLIENTS = 16_384;
+
+/** Far above what any client sends. */
+const MAX_HEADERS = 100;
+
+/**
+ * Answers the requests that the issuer refuses whatever they ask for: too many from one client, with a body, for another
+ * host. A request costs its client a token also when it is refused for another reason.
+ * @returns a function that tells whether it has answered
+ */
+export function createIssuerGuard(
+  options: IssuerGuardOptions,
+): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const { clock, requestsPerSecond } = options;
+  const clientAddress = createClientAddress(options.trustedProxies);
+  const wrongHost = createHostCheck(options);
+  const limiter =
+    requestsPerSecond === undefined
+      ? undefined
+      : createRateLimiter({ perSecond: requestsPerSecond, maxClients: MAX_CLIENTS });
+
+  return (request, response) => {
+    const waitMs = limiter?.take(clientNetwork(clientAddress(request)), clock.now()) ?? 0;
+    if (waitMs > 0) {
+      response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
+      sendError(response, new SvidxError('rate_limited', 'too many requests from this client'));
+      return true;
+    }
+    const problem = tooMuch(request) ?? wrongHost(request);
+    if (problem === undefined) return false;
+    // What is left of the request is not read: it could be of any length.
+    if (problem.code === 'request_too_large') response.setHeader('Connection', 'close');
+    sendError(response, problem);
+    return true;
+  };
+}
+
+function tooMuch({ headers, rawHeaders }: IncomingMessage): SvidxError | undefined {
+  if (rawHeaders.length > 2 * MAX_HEADERS) return new SvidxError('request_too_large', `over ${MAX_HEADERS} headers`);
+  const length = headers['content-length'];
+  if (headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0)) return undefined;
+  return new SvidxError('request_too_large', 'the issuer reads no body');
+}
