@@ -1,0 +1,168 @@
+import { systemClock } from '../../src/base/clock.ts';
+import type { Credentials } from '../../src/credentials/credentials.ts';
+import type { OAuthGrant } from '../../src/credentials/grants/oauth.ts';
+import { createAuthority } from '../../src/dev/authority.ts';
+import { createOAuthExchanger } from '../../src/exchange/oauth.ts';
+import { type JwtSvid, parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
+import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { createRecordingClock } from '../fakes/recording-clock.ts';
+import { type StsAnswer as HttpScript, type StsRequest, startScriptedSts } from '../fakes/scripted-sts.ts';
+import { type Arrivals, createArrivals } from './arrivals.ts';
+import { startIssuer } from './issuer.ts';
+
+export type { HttpScript };
+
+/** A grant for the server with this issuer, with changes. */
+export function oauthGrantOf(issuer: string, changes: Partial<OAuthGrant> = {}): OAuthGrant {
+  return Object.freeze({
+    kind: 'oauth',
+    audience: issuer,
+    target: issuer,
+    issuer,
+    flow: 'token-exchange',
+    clientId: undefined,
+    assertionType: 'jwt-bearer',
+    resource: [],
+    targetAudience: [],
+    scope: undefined,
+    ...changes,
+  });
+}
+
+/** A SPIFFE authority whose keys are published by our own issuer, over HTTP. */
+export interface PublishedAuthority {
+  readonly issuer: string;
+  mint(audience: string | readonly string[], options?: { id?: string; ttl?: number }): Promise<JwtSvid>;
+}
+
+export const SUBJECT = 'spiffe://example.org/team/api';
+
+export async function startPublishedAuthority(): Promise<PublishedAuthority> {
+  const issuer = await startIssuer();
+  const authority = await createAuthority({
+    clock: { now: systemClock.now, after: () => ({ cancel: () => {} }) },
+    keyType: 'ec-p256',
+    jwtIssuer: issuer.issuer.url,
+    keyTtlMs: 3600_000,
+  });
+  const published: { keys: object[] } = JSON.parse(authority.jwkSet());
+  issuer.bundles.set(published.keys);
+  return {
+    issuer: issuer.issuer.url,
+    async mint(audience, { id = SUBJECT, ttl = 300 } = {}) {
+      const [first = '', ...more] = [audience].flat();
+      const { token } = await authority.mint({ spiffeId: SpiffeId.parse(id), audience: [first, ...more], ttl });
+      return parseJwtSvidUnverified(token);
+    },
+  };
+}
+
+/** An authorization server that answers whatever a test says. */
+export interface ScriptedOAuth {
+  readonly issuer: string;
+  /** What arrived at the token endpoint, and anywhere else. */
+  readonly tokens: Arrivals<StsRequest>;
+  readonly others: Arrivals<StsRequest>;
+  onToken(request: StsRequest): HttpScript;
+  /** At any other place; by default metadata at that of OpenID Connect Discovery. */
+  onOther(request: StsRequest): HttpScript;
+}
+
+export const ACCESS_TOKEN = 'opaque-access.token~0123456789+/abcdef==';
+
+/** A good answer of a token endpoint, with members changed or left out (`undefined`). */
+export function tokenAnswer(changes: Readonly<Record<string, unknown>> = {}): HttpScript {
+  return json(200, {
+    access_token: ACCESS_TOKEN,
+    issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    token_type: 'Bearer',
+    expires_in: 600,
+    ...changes,
+  });
+}
+
+export function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): HttpScript {
+  return { status, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
+}
+
+export function oauthError(status: number, error: string, description?: string): HttpScript {
+  return json(status, { error, error_description: description });
+}
+
+export const OIDC_PATH = '/.well-known/openid-configuration';
+export const RFC8414_PATH = '/.well-known/oauth-authorization-server';
+
+export async function startScriptedOAuth(): Promise<ScriptedOAuth> {
+  const http = await startScriptedSts();
+  const server: ScriptedOAuth = {
+    issuer: http.url,
+    tokens: createArrivals(),
+    others: createArrivals(),
+    onToken: () => tokenAnswer(),
+    onOther: ({ url }) =>
+      url === OIDC_PATH
+        ? json(200, { issuer: http.url, token_endpoint: `${http.url}/token` })
+        : { status: 404, body: '' },
+  };
+  http.onRequest = (request) => {
+    const isToken = request.url.startsWith('/token');
+    (isToken ? server.tokens : server.others).push(request);
+    return isToken ? server.onToken(request) : server.onOther(request);
+  };
+  return server;
+}
+
+/** One exchange that is under way. */
+export interface RunningOAuth {
+  readonly server: ScriptedOAuth;
+  readonly running: Promise<Credentials>;
+  /** Milliseconds of each wait between attempts, so far. */
+  readonly waits: readonly number[];
+  readonly token: string;
+}
+
+/** As long as one request may take; waits between attempts are shorter. Milliseconds. */
+export const REQUEST_TIMEOUT_MS = 6_000;
+
+/** Exchanges once; the waits between attempts take no time, and time stands still during requests. */
+export async function exchangeOAuth(
+  server: ScriptedOAuth,
+  options: { grant?: Partial<OAuthGrant>; signal?: AbortSignal; random?: number } = {},
+): Promise<RunningOAuth> {
+  const clock = createRecordingClock();
+  const waits: number[] = [];
+  const svid = await (await startAuthorityOnce()).mint(server.issuer);
+  const exchanger = createOAuthExchanger({ clock, random: () => options.random ?? 0.5 });
+  const signal = options.signal ?? new AbortController().signal;
+  const running = exchanger.exchange(svid, oauthGrantOf(server.issuer, options.grant), { signal });
+  let done = false;
+  const end = (): void => {
+    done = true;
+  };
+  running.then(end, end);
+  void (async () => {
+    while (!done) {
+      const delay = await clock.nextDelay();
+      if (delay >= REQUEST_TIMEOUT_MS) continue;
+      waits.push(delay);
+      await clock.advance(delay);
+    }
+  })();
+  return { server, running, waits, token: svid.token.reveal() };
+}
+
+/** A SPIFFE authority of which nobody asks for the keys. */
+async function startAuthorityOnce() {
+  const authority = await createAuthority({
+    clock: { now: systemClock.now, after: () => ({ cancel: () => {} }) },
+    keyType: 'ec-p256',
+    jwtIssuer: 'https://oidc.example.org',
+    keyTtlMs: 3600_000,
+  });
+  return {
+    async mint(audience: string): Promise<JwtSvid> {
+      const { token } = await authority.mint({ spiffeId: SpiffeId.parse(SUBJECT), audience: [audience], ttl: 300 });
+      return parseJwtSvidUnverified(token);
+    },
+  };
+}
