@@ -1,14 +1,15 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { z } from 'zod';
 import { buildApiGateway } from './build.ts';
+import { runNode } from './run-node.ts';
 
 /**
  * The whole flow on real parts, with the commands a user would type: a component gets an identity, trades it for AWS
@@ -43,6 +44,10 @@ const deniedResult = z.object({
   err: z.object({ tag: z.string(), val: z.object({ code: z.string(), message: z.string() }) }),
 });
 
+/** Aborted by the first signal, with its name; a second one ends the process at once. */
+const stopping = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopping.abort(name));
+
 const folder = await mkdtemp(join(tmpdir(), 'svidx-demo-'));
 let dev: ChildProcess | undefined;
 try {
@@ -52,12 +57,12 @@ try {
   dev = spawn(process.execPath, [SVIDX, 'dev', '--json', '--log-level', 'error'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ready = readyLine.parse(JSON.parse(await firstLine(dev)));
+  const ready = readyLine.parse(JSON.parse(await firstLine(dev, stopping.signal)));
   show({ issuer: ready.issuer, 'AWS STS': ready.sts, SPIRE: ready.spire });
 
   step(2, 'Build the example component from TypeScript', 'jco componentize examples/api-gateway/api-gateway.ts');
   const component = join(folder, 'api-gateway.wasm');
-  await buildApiGateway(component);
+  await buildApiGateway(component, stopping.signal);
   show({ component });
 
   step(3, 'The component asks its host who it is', run('api-gateway', 'claims', AUDIENCE));
@@ -75,7 +80,7 @@ try {
     endpoint: ready.sts,
     credentials: { accessKeyId, secretAccessKey, sessionToken },
   });
-  const { Arn, Account } = await sts.send(new GetCallerIdentityCommand({}));
+  const { Arn, Account } = await sts.send(new GetCallerIdentityCommand({}), { abortSignal: stopping.signal });
   show({ arn: Arn, account: Account });
 
   step(6, 'The same code as another component, which has no such grant', run('ledger', 'credentials-for', GRANT));
@@ -111,26 +116,31 @@ try {
     ];
     const env = { ...process.env, SVIDX_SOCKET: ready.broker };
     // A function's own error ends the command with 1; the JSON on its stdout says which.
-    const { stdout } = await promisify(execFile)(process.execPath, args, { env }).catch(
+    const stdout = await runNode(args, { env, signal: stopping.signal }).catch(
       (error: { stdout?: string; stderr?: string }) => {
-        if (error.stdout) return { stdout: error.stdout };
+        stopping.signal.throwIfAborted();
+        if (error.stdout) return error.stdout;
         throw new Error(error.stderr ?? 'svidx run failed');
       },
     );
     return JSON.parse(stdout);
   }
+} catch (error) {
+  if (!stopping.signal.aborted) throw error;
 } finally {
-  if (dev !== undefined && dev.exitCode === null) {
+  if (dev !== undefined && dev.exitCode === null && dev.signalCode === null) {
     dev.kill('SIGTERM');
     await once(dev, 'exit');
   }
   await rm(folder, { recursive: true, force: true });
 }
+// Whoever sent the signal learns that it was the end of this process.
+if (stopping.signal.aborted) process.kill(process.pid, stopping.signal.reason);
 
 /** The first line a child prints; an error when it ends without one. */
-async function firstLine(child: ChildProcess): Promise<string> {
+async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<string> {
   if (child.stdout === null) throw new Error('the child has no stdout');
-  for await (const line of createInterface({ input: child.stdout })) return line;
+  for await (const line of createInterface({ input: child.stdout, signal })) return line;
   throw new Error('svidx dev ended before it was ready');
 }
 

@@ -38,8 +38,11 @@ export class Secret {
  */
 const TOKEN = /eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*/g;
 
+/** What a piece of a token or key may look like, from a length on at which it is worth something. */
+const PIECE = /[A-Za-z0-9_-]{16,}/g;
+
 /**
- * Text from outside made fit for a log line: each of `secrets` and whatever looks like a token replaced, control
+ * Text from outside made fit for a log line: each of `secrets`, pieces of them and whatever looks like a token replaced, control
  * characters replaced by spaces, cut at `maxLength` characters. For what upstreams and libraries say about our
  * requests, which may echo the token back to us.
  */
@@ -52,6 +55,7 @@ export function scrub(text: string, secrets: readonly Secret[] = [], maxLength =
     for (const part of [value, ...parts]) {
       if (part !== '') clean = clean.replaceAll(part, REDACTED);
     }
+    clean = clean.replace(PIECE, (piece) => (value.includes(piece) ? REDACTED : piece));
   }
   clean = clean.replace(/\p{Cc}+/gu, ' ');
   return clean.length > maxLength ? `${clean.slice(0, maxLength)}...` : clean;

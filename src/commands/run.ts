@@ -1,11 +1,17 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
+import { type Secret, scrub } from '../base/secret.ts';
+import type { Broker } from '../broker/broker.ts';
 import { createComponentHost } from '../component/host.ts';
 import { readNamedFile } from '../config/read-file.ts';
+import { secretsOf } from '../credentials/credentials.ts';
 import { durationOption } from './duration-option.ts';
 import { brokerAt } from './socket-client.ts';
 import type { Terminal } from './terminal.ts';
+
+/** How much of a component's own error is shown. Characters. */
+const MAX_ERROR_LENGTH = 4_000;
 
 export interface RunOptions {
   readonly component: string;
@@ -26,8 +32,9 @@ export async function run(terminal: Terminal, file: string, options: RunOptions)
   const timeoutMs = durationOption('--timeout', options.timeout, { min: 1, max: 3600 });
   const bytes = await readNamedFile(file, 'usage_invalid');
 
+  const given: Secret[] = [];
   const host = createComponentHost({
-    broker: brokerAt(options.socket),
+    broker: noting(brokerAt(options.socket), given),
     clock: systemClock,
     timeoutMs,
     maxConcurrency: 1,
@@ -37,12 +44,29 @@ export async function run(terminal: Terminal, file: string, options: RunOptions)
     const result = await component.call(options.call, args);
     if (options.json) terminal.print(toJson(result));
     if ('err' in result) {
-      throw new SvidxError('component_failed', `${options.call} returned an error: ${toJson(result.err)}`);
+      const error = scrub(toJson(result.err), given, MAX_ERROR_LENGTH);
+      throw new SvidxError('component_failed', `${options.call} returned an error: ${error}`);
     }
     if (!options.json) terminal.print(toJson(result.ok));
   } finally {
     await host.close();
   }
+}
+
+/** The broker, which adds to `given` what it hands out: a component may fail with it, and errors end up in logs. */
+function noting(broker: Broker, given: Secret[]): Broker {
+  return {
+    async identity(caller, audience) {
+      const svid = await broker.identity(caller, audience);
+      given.push(svid.token);
+      return svid;
+    },
+    async credentials(caller, grant) {
+      const credentials = await broker.credentials(caller, grant);
+      given.push(...secretsOf(credentials));
+      return credentials;
+    },
+  };
 }
 
 /**

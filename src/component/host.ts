@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
+import { scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import type { CompiledComponent, CompileOptions } from './compile.ts';
@@ -125,7 +126,7 @@ function noSuchFunction(name: string, functions: readonly string[]): SvidxError 
   const known = functions.length === 0 ? 'it exports no function' : `it exports ${functions.join(', ')}`;
   return new SvidxError(
     'component_export_unknown',
-    `the component exports no function ${JSON.stringify(name)}: ${known}`,
+    `the component exports no function ${scrub(JSON.stringify(name))}: ${known}`,
   );
 }
 

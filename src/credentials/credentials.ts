@@ -1,4 +1,4 @@
-import type { Secret } from '../base/secret.ts';
+import { Secret } from '../base/secret.ts';
 
 /** What AWS STS gives: a key that works until `expiresAt`. */
 export interface AwsCredentials {
@@ -36,3 +36,9 @@ export interface VaultToken {
 
 /** A short-lived credential: told apart by `kind`. */
 export type Credentials = AwsCredentials | AccessToken | VaultToken;
+
+/** Everything in it that no log and no error may hold; of AWS also the access key ID, which names the session. */
+export function secretsOf(credentials: Credentials): readonly Secret[] {
+  if (credentials.kind !== 'aws') return [credentials.token];
+  return [new Secret(credentials.accessKeyId), credentials.secretAccessKey, credentials.sessionToken];
+}

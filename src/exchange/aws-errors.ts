@@ -61,14 +61,22 @@ const NO_CODE = 'Unknown';
 const KEYS_NOT_FETCHED = /retrieve verification key/i;
 
 /**
- * The meaning of a failed call to AWS STS. What STS said goes to the detail, without the token it may quote.
+ * What credentials of AWS look like: an access key ID (IAM user guide, unique identifiers), a secret access key or a
+ * session token. No error of STS holds any, but what stands between it and us, or an answer cut in two, may.
+ */
+const CREDENTIAL = /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|[A-Za-z0-9+/]{40,}={0,2}/g;
+
+/**
+ * The meaning of a failed call to AWS STS. What STS said goes to the detail, without the token or credentials it may quote.
  * @param action what was called
  * @param secrets what was sent with it
  */
 export function toExchangeError(error: unknown, action: StsAction, secrets: readonly Secret[]): SvidxError {
   const code = classify(error);
+  // What was sent first: without a part of it the rest would not be known any more.
+  const withoutSecrets = scrub(describe(error), secrets, Number.POSITIVE_INFINITY);
   return new SvidxError(code, { ...MESSAGES, ...MESSAGES_OF[action] }[code], {
-    detail: scrub(describe(error), secrets),
+    detail: scrub(withoutSecrets.replace(CREDENTIAL, '[redacted]')),
   });
 }
 

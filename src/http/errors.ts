@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { ErrorCode, SvidxError } from '../base/errors.ts';
+import { scrub } from '../base/secret.ts';
 
 /** The HTTP status of each error. Not proven is 401, not allowed 403; trouble upstream is 502, 503 or 504. */
 export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -53,7 +54,8 @@ export interface ErrorBody {
 
 /** The one place where an error becomes an HTTP answer. */
 export function sendError(response: ServerResponse, error: SvidxError): void {
-  const body: ErrorBody = { code: error.code, message: error.message };
+  // It may repeat what was sent, and somebody may have sent a token where a name belongs.
+  const body: ErrorBody = { code: error.code, message: scrub(error.message) };
   sendJson(response, HTTP_STATUS[error.code], body);
 }
 

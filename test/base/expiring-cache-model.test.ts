@@ -8,6 +8,7 @@ const KEYS = ['a', 'b', 'c', 'd', '__proto__'];
 
 type Step =
   | { readonly kind: 'get'; readonly key: string }
+  | { readonly kind: 'renew'; readonly key: string }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'bring'; readonly key: string; readonly freshFor: number; readonly usableFor: number }
   | { readonly kind: 'fail'; readonly key: string; readonly rememberMs: number };
@@ -16,6 +17,7 @@ const key = fc.constantFrom(...KEYS);
 const ms = fc.constantFrom(0, 1, 499, 500, 999, 1000, 5000, 30_000);
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('get'), key }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew'), key }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('advance'), ms }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('bring'), key, freshFor: ms, usableFor: ms }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail'), key, rememberMs: ms }) },
@@ -53,6 +55,11 @@ class Model {
     if (failure !== undefined) return `error ${failure.message}`;
     this.loading.add(key);
     return 'waits';
+  }
+
+  renew(key: string): void {
+    const value = this.usable(key);
+    if (value !== undefined) value.refreshAt = this.now;
   }
 
   bring(key: string, name: string, life: { freshFor: number; usableFor: number }): void {
@@ -110,6 +117,9 @@ test('the cache does what a simple model of it does, whatever happens in whateve
         if (current.kind === 'advance') {
           model.now += current.ms;
           await world.clock.advance(current.ms);
+        } else if (current.kind === 'renew') {
+          model.renew(current.key);
+          world.cache.renew(current.key);
         } else if (current.kind === 'get') {
           const answer = world.get(current.key).catch((error: Error) => `error ${error.message}`);
           const expected = model.get(current.key);

@@ -131,3 +131,27 @@ describe('run is refused', () => {
     expect(stderr).toMatch(new RegExp(`^svidx: ${problem}`));
   });
 });
+
+describe('on a Node.js without JavaScript Promise Integration', () => {
+  /** Takes away what an older Node.js does not have, before anything of ours is loaded. */
+  const env = { NODE_OPTIONS: '--import=data:text/javascript,delete%20WebAssembly.Suspending' };
+
+  test('run is refused, and says what it needs', async () => {
+    const args = ['run', join(folder, 'small.wasm'), '--component', 'small'];
+    expect(await svidx(args)).toMatchObject({ code: 0 });
+    expect(await svidx(args, { env })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'svidx: usage_invalid: running components needs JavaScript Promise Integration: Node 26 or newer\n',
+    });
+  });
+
+  test('what runs no component works', async () => {
+    const args = ['token', '--component', 'api-gateway', '--audience', 'sts.amazonaws.com'];
+    expect(await dev.svidx(args, { env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^eyJ/),
+      stderr: '',
+    });
+  });
+});

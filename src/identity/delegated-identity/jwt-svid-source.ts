@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { SvidxError, toSvidxError } from '../../base/errors.ts';
+import { scrub } from '../../base/secret.ts';
 import type { Audience } from '../../spiffe/audience.ts';
 import { type JwtSvid, parseJwtSvidUnverified } from '../../spiffe/jwt-svid.ts';
 import { SpiffeId } from '../../spiffe/spiffe-id.ts';
@@ -113,7 +114,7 @@ function unusable(problem: string): SvidxError {
 
 function printableId(trustDomain: string, path: string): string {
   try {
-    return SpiffeId.of(TrustDomain.parse(trustDomain), path).toString();
+    return scrub(SpiffeId.of(TrustDomain.parse(trustDomain), path).toString());
   } catch {
     return '(an invalid SPIFFE ID)';
   }

@@ -159,6 +159,77 @@ describe('the log', () => {
   });
 });
 
+describe('the log says that the stream is back', () => {
+  /** How many lines there are of its end and of its return, as far as they have come. */
+  const ends = (world: BundleStream): number[] =>
+    ['bundles.stream_ended', 'bundles.stream_resumed'].map((event) => world.logged(event).length);
+
+  test('once, with the first good message after trouble, and again after the next trouble', async () => {
+    const [first = '', second = '', third = ''] = await rotations(3);
+    const world = await openBundleStream();
+    const stream = await world.nextStream();
+    stream.send({ [OURS]: first });
+    await world.changes.next();
+    stream.fail(status.UNAVAILABLE, 'gone');
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await nextWait(world);
+      (await world.nextStream()).fail(status.UNAVAILABLE, 'gone');
+    }
+    await nextWait(world);
+    const back = await world.nextStream();
+    expect(ends(world)).toEqual([1, 0]);
+
+    for (const bundle of [second, third]) {
+      back.send({ [OURS]: bundle });
+      await world.changes.next();
+      expect(ends(world)).toEqual([1, 1]);
+    }
+    expect(world.logged('bundles.stream_resumed')).toMatchObject([{ level: 'info' }]);
+
+    back.fail(status.UNAVAILABLE, 'gone');
+    await nextWait(world);
+    (await world.nextStream()).send({ [OURS]: first });
+    await world.changes.next();
+    expect(ends(world)).toEqual([2, 2]);
+  });
+
+  test('also when it brings nothing new', async () => {
+    const [first = '', second = ''] = await rotations(2);
+    const world = await openBundleStream();
+    const stream = await world.nextStream();
+    stream.send({ [OURS]: first });
+    await world.changes.next();
+    stream.fail(status.UNAVAILABLE, 'gone');
+    await nextWait(world);
+    const back = await world.nextStream();
+    back.send({ [OURS]: first });
+    back.send({ [OURS]: second });
+    await world.changes.next();
+    expect(world.changes.all).toHaveLength(2);
+    expect(ends(world)).toEqual([1, 1]);
+  });
+
+  test('but not of a stream that was never gone, nor of a message that cannot be read', async () => {
+    const [first = '', second = ''] = await rotations(2);
+    const world = await openBundleStream();
+    const stream = await world.nextStream();
+    stream.send({ [OURS]: first });
+    stream.send({ [OURS]: second });
+    await world.changes.next();
+    await world.changes.next();
+    expect(ends(world)).toEqual([0, 0]);
+
+    world.agent.onStream = (next) => {
+      next.sendBytes(Buffer.of(255));
+      next.fail(status.UNAVAILABLE, 'gone');
+    };
+    stream.fail(status.UNAVAILABLE, 'gone');
+    await waits(world, 3);
+    expect(world.logged('bundles.bad_message').length).toBeGreaterThan(0);
+    expect(ends(world)).toEqual([1, 0]);
+  });
+});
+
 describe('close', () => {
   test('ends an open stream, at the agent too, and nothing is opened after', async () => {
     const [first = '', second = ''] = await rotations(2);
