@@ -1,11 +1,10 @@
 import { ClientError } from 'openid-client';
-import { type ErrorCode, SvidxError } from '../base/errors.ts';
+import { SvidxError } from '../base/errors.ts';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { type Secret, scrub } from '../base/secret.ts';
 import type { OAuthGrant } from '../credentials/grants/oauth.ts';
-import type { HttpAnswer } from './http-client.ts';
-
-type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
+import { describeError, type HttpAnswer, isBrokenConnection } from './http-client.ts';
+import { describeAnswer, type ExchangeCode } from './upstream.ts';
 
 /** The error codes of token endpoints: RFC 6749 section 5.2, RFC 8693 section 2.2.2, RFC 8628 section 3.5, RFC 6750 section 3.1. */
 const CODES: Readonly<Record<string, ExchangeCode>> = {
@@ -41,9 +40,6 @@ const MESSAGES: Readonly<Record<ExchangeCode, string>> = {
  */
 const ABOUT_THE_TOKEN = /subject[ _-]?token|\b(token|jwt)\b/i;
 
-/** Node's HTTP parser names its errors so: what came is not HTTP. */
-const NOT_HTTP = /^HPE_/;
-
 export interface FailedCall {
   /** What the server answered, where it did. */
   readonly answer: HttpAnswer | undefined;
@@ -64,7 +60,8 @@ export function toExchangeError(thrown: unknown, { answer, flow, secrets }: Fail
   // The library wraps what it does not know, such as errors of the network.
   const error = thrown instanceof ClientError && thrown.code === undefined ? thrown.cause : thrown;
   const refusal = answer && (refusalInBody(answer) ?? refusalInChallenge(answer));
-  const code = answer === undefined ? classifyNoAnswer(error) : classify(answer, refusal, flow);
+  const silence = isBrokenConnection(error) ? 'exchange_unavailable' : 'exchange_response_invalid';
+  const code = answer === undefined ? silence : classify(answer, refusal, flow);
   return new SvidxError(code, MESSAGES[code], { detail: scrub(describe(error, answer, refusal), secrets) });
 }
 
@@ -74,7 +71,7 @@ function classify({ status, headers }: HttpAnswer, refusal: Refusal | undefined,
   if (status >= 500) return 'exchange_unavailable';
   if (refusal !== undefined) return classifyRefusal(refusal, status, flow);
   // A challenge without an error asks for a client that authenticates itself (RFC 9110 section 11.6.1).
-  return status === 401 && headers.has('www-authenticate') ? 'exchange_denied' : 'exchange_response_invalid';
+  return status === 401 && headers['www-authenticate'] !== undefined ? 'exchange_denied' : 'exchange_response_invalid';
 }
 
 function classifyRefusal({ error, description }: Refusal, status: number, flow: FailedCall['flow']): ExchangeCode {
@@ -87,12 +84,6 @@ function classifyRefusal({ error, description }: Refusal, status: number, flow: 
   return known ?? (status === 401 || status === 403 ? 'exchange_denied' : 'exchange_request_rejected');
 }
 
-function classifyNoAnswer(error: unknown): ExchangeCode {
-  const code = codeOf(error);
-  // Without a code it is no error of the network: too long an answer.
-  return code === undefined || NOT_HTTP.test(code) ? 'exchange_response_invalid' : 'exchange_unavailable';
-}
-
 function refusalInBody({ body }: HttpAnswer): Refusal | undefined {
   const json = parseJson(body);
   if (!isJsonObject(json)) return undefined;
@@ -103,29 +94,19 @@ function refusalInBody({ body }: HttpAnswer): Refusal | undefined {
 
 /** RFC 6750 section 3: `WWW-Authenticate: Bearer error="...", error_description="..."`. */
 function refusalInChallenge({ headers }: HttpAnswer): Refusal | undefined {
-  const challenge = headers.get('www-authenticate') ?? '';
+  const challenge = headers['www-authenticate'] ?? '';
   const parameter = (name: string) => new RegExp(`(?:^|[\\s,])${name}="([^"\\\\]*)"`, 'i').exec(challenge)?.[1];
   const error = parameter('error');
   return error ? { error, description: parameter('error_description') } : undefined;
 }
 
 function describe(error: unknown, answer: HttpAnswer | undefined, refusal: Refusal | undefined): string {
+  if (answer === undefined) return describeError(error);
   if (refusal !== undefined) {
     const { error: code, description } = refusal;
-    return `HTTP ${answer?.status}, ${code}${description === undefined ? '' : `: ${description}`}`;
+    return `HTTP ${answer.status}, ${code}${description === undefined ? '' : `: ${description}`}`;
   }
-  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
-  const code = codeOf(error);
-  return [
-    ...(answer === undefined ? [] : [`HTTP ${answer.status}`]),
-    ...(code === undefined ? [] : [code]),
-    error.message,
-    // The library says there what it missed; further down, its parser quotes the body, which may hold an access token.
-    ...(error.cause instanceof Error ? [error.cause.message] : []),
-  ].join(', ');
-}
-
-/** Such as ECONNREFUSED, of the operating system; or OAUTH_..., of the library. */
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // The library says in the cause what it missed; further down, its parser quotes the body, which may hold an access token.
+  const missed = error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
+  return [describeAnswer(answer), ...(missed === undefined ? [] : [missed])].join(', ');
 }

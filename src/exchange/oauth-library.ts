@@ -1,5 +1,6 @@
 import type { CustomFetch } from 'openid-client';
 import type { HttpAnswer, HttpClient } from './http-client.ts';
+import { describeAnswer, jsonBody } from './upstream.ts';
 
 /** The library wants a client ID for every server. It is sent only by those who say so. */
 export const NO_CLIENT = 'none';
@@ -19,11 +20,18 @@ export function libraryFetch(
 ): CustomFetch {
   return async (url, { method, headers, body }) => {
     const form = body instanceof URLSearchParams ? body.toString() : undefined;
-    const answer = await http(url, { method, headers, body: form, signal });
+    const answer = await http({ method, url, headers, body: form }, signal);
     onAnswer(answer);
-    return new Response(WITHOUT_BODY.includes(answer.status) ? null : answer.body, {
-      status: answer.status,
-      headers: answer.headers,
+    const { status } = answer;
+    // The library also reads JSON that does not say that it is.
+    if (status === 200 && jsonBody(answer) === undefined) throw new Error(describeAnswer(answer));
+    const challenge = answer.headers['www-authenticate'];
+    return new Response(WITHOUT_BODY.includes(status) ? null : new Uint8Array(answer.body), {
+      status,
+      headers: {
+        'Content-Type': answer.headers['content-type'] ?? '',
+        ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
+      },
     });
   };
 }
