@@ -12,6 +12,9 @@ import { startIssuer } from './issuer.ts';
 
 export type { HttpScript };
 
+/** An answer that is one, and not trouble with the connection. */
+type PlainAnswer = Exclude<HttpScript, string>;
+
 /** A grant for the server with this issuer, with changes. */
 export function oauthGrantOf(issuer: string, changes: Partial<OAuthGrant> = {}): OAuthGrant {
   return Object.freeze({
@@ -71,7 +74,7 @@ export interface ScriptedOAuth {
 export const ACCESS_TOKEN = 'opaque-access.token~0123456789+/abcdef==';
 
 /** A good answer of a token endpoint, with members changed or left out (`undefined`). */
-export function tokenAnswer(changes: Readonly<Record<string, unknown>> = {}): HttpScript {
+export function tokenAnswer(changes: Readonly<Record<string, unknown>> = {}): PlainAnswer {
   return json(200, {
     access_token: ACCESS_TOKEN,
     issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
@@ -81,11 +84,11 @@ export function tokenAnswer(changes: Readonly<Record<string, unknown>> = {}): Ht
   });
 }
 
-export function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): HttpScript {
+export function json(status: number, body: object, headers: Readonly<Record<string, string>> = {}): PlainAnswer {
   return { status, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } };
 }
 
-export function oauthError(status: number, error: string, description?: string): HttpScript {
+export function oauthError(status: number, error: string, description?: string): PlainAnswer {
   return json(status, { error, error_description: description });
 }
 

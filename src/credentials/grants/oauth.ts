@@ -38,7 +38,6 @@ export const oauthGrantDocument = z
       ),
     clientId: z
       .string()
-      .min(1)
       .max(2048)
       .regex(/^[\x20-\x7e]+$/, 'expected a client ID of printable ASCII')
       .optional()
