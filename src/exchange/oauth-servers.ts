@@ -121,8 +121,11 @@ function toServer(metadata: { issuer: string; token_endpoint?: unknown }, issuer
   return { issuer, tokenEndpoint };
 }
 
-/** Never plain HTTP but from an issuer that is so itself, which a grant allows on loopback alone; then loopback again. */
-function isSafeEndpoint(text: string, issuer: string): boolean {
+/**
+ * Whether a token may be sent there: never over plain HTTP, unless the issuer is so itself, which a grant allows on loopback
+ * alone, and the endpoint is on loopback too.
+ */
+export function isSafeEndpoint(text: string, issuer: string): boolean {
   const url = parseHttpUrl(text);
   // RFC 6749 section 3.2: a query is allowed, a fragment is not.
   if (url === undefined || text.includes('#')) return false;

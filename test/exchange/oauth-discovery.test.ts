@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthGrant } from '../../src/credentials/grants/oauth.ts';
 import { createOAuthExchanger } from '../../src/exchange/oauth.ts';
+import { isSafeEndpoint } from '../../src/exchange/oauth-servers.ts';
 import { createFakeClock, type FakeClock } from '../fakes/clock.ts';
 import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
@@ -139,6 +140,23 @@ describe('metadata that are not to be trusted: no token is sent', () => {
     expect(await refusal(running)).toMatchObject({ code: 'exchange_response_invalid', message });
     expect(server.tokens.all).toEqual([]);
     expect(pathsOf(server)).toEqual([OIDC_PATH]);
+  });
+
+  test.each([
+    ['https://login.example.org', 'https://login.example.org/token', true],
+    ['https://login.example.org', 'https://tokens.example.com/?p=1', true],
+    ['https://login.example.org', 'https://127.0.0.1/token', true],
+    ['https://login.example.org', 'http://login.example.org/token', false],
+    ['https://login.example.org', 'http://127.0.0.1/token', false],
+    ['https://login.example.org', 'http://[::1]/token', false],
+    ['http://127.0.0.1:1', 'http://localhost:2/token', true],
+    ['http://127.0.0.1:1', 'http://127.0.0.2:2/token', true],
+    ['http://127.0.0.1:1', 'https://login.example.org/token', true],
+    ['http://127.0.0.1:1', 'http://10.0.0.1/token', false],
+    ['http://127.0.0.1:1', 'http://localhost.example.org/token', false],
+    ['http://127.0.0.1:1', 'http://0.0.0.0/token', false],
+  ])('of issuer %s, token endpoint %s: is it safe? %s', (issuer, endpoint, safe) => {
+    expect(isSafeEndpoint(endpoint, issuer)).toBe(safe);
   });
 
   test('but a token endpoint with a query is one (RFC 6749 section 3.2)', async () => {

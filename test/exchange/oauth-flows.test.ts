@@ -14,6 +14,7 @@ import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
 import { oauthGrantOf, type PublishedAuthority, SUBJECT, startPublishedAuthority } from '../support/oauth.ts';
 import { errorText, expectNoSecrets } from '../support/secrets.ts';
+import { startWorld } from '../support/world.ts';
 
 interface Far {
   readonly authority: PublishedAuthority;
@@ -22,7 +23,7 @@ interface Far {
 
 async function startFar(kind: 'oidc' | 'rfc8414' = 'oidc'): Promise<Far> {
   const authority = await startPublishedAuthority();
-  const trusted = { issuer: authority.issuer, subjects: [SUBJECT] };
+  const trusted = () => ({ issuer: authority.issuer, subjects: [SUBJECT] });
   return { authority, server: await startAuthorizationServer({ trusted, kind }) };
 }
 
@@ -182,5 +183,36 @@ describe('what the server refuses has its own code, is asked once, and leaks not
     for (const changes of [PUBLIC, { ...PUBLIC, flow: 'jwt-bearer' }, ASSERTED] as const) {
       expect((await refusal((await exchange(stranger, changes)).running)).code).toBe('exchange_token_rejected');
     }
+  });
+});
+
+describe('the whole service', () => {
+  test('gives a component the access token that its policy grants, once for all who ask', async () => {
+    let issuer = '';
+    const server = await startAuthorizationServer({ trusted: () => ({ issuer, subjects: [SUBJECT] }) });
+    const policy = `
+component: api
+spiffeId: ${SUBJECT}
+selectors: [wasmcloud:component:api]
+grants:
+  payments:
+    oauth: { issuer: '${server.issuer}', clientId: ${PUBLIC_CLIENT}, targetAudience: [payments], scope: read }
+  reports:
+    oauth: { issuer: '${server.issuer}', flow: client-credentials, assertionType: jwt-spiffe }
+`;
+    const world = await startWorld({ policies: { 'api.yaml': policy } });
+    issuer = world.config.issuer.url;
+    const all = await Promise.all(
+      ['payments', 'reports'].flatMap((grant) =>
+        Array.from({ length: 100 }, () => world.service.broker.credentials({ component: 'api' }, grant)),
+      ),
+    );
+    const tokens = new Set(all.map((credentials) => (credentials.kind === 'oauth' ? credentials.token.reveal() : '')));
+    expect(tokens.size).toBe(2);
+    expect(server.forms.all).toHaveLength(2);
+    expect(server.hits.get('/.well-known/openid-configuration')).toBe(1);
+    const known = await Promise.all([...tokens].map((token) => server.find(token)));
+    expect(known.map((token) => token?.clientId)).toEqual([PUBLIC_CLIENT, 'asserted']);
+    expectNoSecrets(world.log.lines, [...tokens]);
   });
 });

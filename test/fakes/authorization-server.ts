@@ -38,8 +38,8 @@ export interface AuthorizationServer {
 }
 
 export interface AuthorizationServerOptions {
-  /** The issuer that is trusted, and the subjects it may speak for. */
-  readonly trusted: Omit<TrustedSvids, 'audience'>;
+  /** The issuer that is trusted, and the subjects it may speak for; asked at each request. */
+  trusted(): Omit<TrustedSvids, 'audience'>;
   /** Which metadata it has. */
   readonly kind?: 'oidc' | 'rfc8414';
 }
@@ -49,7 +49,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   onTestFinished(front.close);
   const back = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock);
   onTestFinished(back.close);
-  const trusted: TrustedSvids = { ...options.trusted, audience: front.url };
+  const trusted = (): TrustedSvids => ({ ...options.trusted(), audience: front.url });
   const clientSecret = randomBytes(32).toString('hex');
   const provider = await createProvider(front.url, trusted, clientSecret);
   back.handle(provider.callback());
@@ -69,7 +69,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
       if (path === '/token') {
         const form = new URLSearchParams(body);
         server.forms.push(new URLSearchParams(body));
-        const refused = await authenticateByAssertion(form, trusted, clientSecret);
+        const refused = await authenticateByAssertion(form, trusted(), clientSecret);
         if (refused !== undefined) {
           response.writeHead(401, { 'Content-Type': 'application/json' });
           response.end(JSON.stringify({ error: 'invalid_client', error_description: refused }));
@@ -128,7 +128,7 @@ async function authenticateByAssertion(
   return undefined;
 }
 
-async function createProvider(issuer: string, trusted: TrustedSvids, clientSecret: string): Promise<Provider> {
+async function createProvider(issuer: string, trusted: () => TrustedSvids, clientSecret: string): Promise<Provider> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const common = { redirect_uris: [], response_types: [], scope: 'read', id_token_signed_response_alg: 'ES256' };
   const provider = new Provider(issuer, {
@@ -180,7 +180,7 @@ async function createProvider(issuer: string, trusted: TrustedSvids, clientSecre
         throw new errors.InvalidRequest('requested_token_type');
       }
       // RFC 8693 section 2.2.2: a subject token that is not accepted is an invalid request.
-      const subject = await subjectOf(params['subject_token'], trusted, errors.InvalidRequest);
+      const subject = await subjectOf(params['subject_token'], trusted(), errors.InvalidRequest);
       await issue(ctx, subject, { issued_token_type: TYPE_ACCESS_TOKEN });
     },
     ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'resource', 'scope'],
@@ -189,7 +189,7 @@ async function createProvider(issuer: string, trusted: TrustedSvids, clientSecre
   provider.registerGrantType(
     JWT_BEARER,
     async (ctx) => {
-      const subject = await subjectOf(ctx.oidc.params['assertion'], trusted, errors.InvalidGrant);
+      const subject = await subjectOf(ctx.oidc.params['assertion'], trusted(), errors.InvalidGrant);
       await issue(ctx, subject, {});
     },
     ['assertion', 'resource', 'scope'],
