@@ -12,17 +12,18 @@ import {
 } from '../fakes/authorization-server.ts';
 import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
-import { oauthGrantOf, type PublishedAuthority, SUBJECT, startPublishedAuthority } from '../support/oauth.ts';
+import { type Federation, SUBJECT, startFederation } from '../support/federation.ts';
+import { oauthGrantOf } from '../support/oauth.ts';
 import { errorText, expectNoSecrets } from '../support/secrets.ts';
 import { startWorld } from '../support/world.ts';
 
 interface Far {
-  readonly authority: PublishedAuthority;
+  readonly authority: Federation;
   readonly server: AuthorizationServer;
 }
 
 async function startFar(kind: 'oidc' | 'rfc8414' = 'oidc'): Promise<Far> {
-  const authority = await startPublishedAuthority();
+  const authority = await startFederation();
   const trusted = () => ({ issuer: authority.issuer, subjects: [SUBJECT] });
   return { authority, server: await startAuthorizationServer({ trusted, kind }) };
 }
@@ -30,9 +31,9 @@ async function startFar(kind: 'oidc' | 'rfc8414' = 'oidc'): Promise<Far> {
 async function exchange(
   { authority, server }: Far,
   changes: Partial<OAuthGrant>,
-  svid?: { id?: string; ttl?: number; audience?: string | string[] },
+  claims: Readonly<Record<string, unknown>> = {},
 ) {
-  const subjectToken = await authority.mint(svid?.audience ?? server.issuer, svid);
+  const subjectToken = await authority.mint(server.issuer, { claims });
   const exchanger = createOAuthExchanger({ clock: systemClock, random: () => 0.5 });
   const running = exchanger.exchange(subjectToken, oauthGrantOf(server.issuer, changes), { signal: unaborted() });
   return { running, token: subjectToken.token.reveal() };
@@ -136,8 +137,9 @@ describe('a JWT-SVID becomes an access token that the server knows, with exactly
 });
 
 describe('what the server refuses has its own code, is asked once, and leaks nothing', () => {
-  const OTHER_ID = { id: 'spiffe://example.org/team/ledger' };
-  const OTHER_AUDIENCE = { audience: 'https://other.example.org' };
+  const OTHER_ID = { sub: 'spiffe://example.org/team/ledger' };
+  const OTHER_AUDIENCE = { aud: ['https://other.example.org'] };
+  const EXPIRED = { exp: Math.floor(Date.now() / 1000) - 10 };
   const JWT_BEARER = { ...PUBLIC, flow: 'jwt-bearer' } as const;
 
   test.each([
@@ -147,9 +149,9 @@ describe('what the server refuses has its own code, is asked once, and leaks not
     ['another audience, token exchange', PUBLIC, OTHER_AUDIENCE, 'exchange_token_rejected'],
     ['another audience, jwt-bearer', JWT_BEARER, OTHER_AUDIENCE, 'exchange_token_rejected'],
     ['another audience, client credentials', ASSERTED, OTHER_AUDIENCE, 'exchange_token_rejected'],
-    ['an expired token, token exchange', PUBLIC, { ttl: -10 }, 'exchange_token_rejected'],
-    ['an expired token, jwt-bearer', JWT_BEARER, { ttl: -10 }, 'exchange_token_rejected'],
-    ['an expired token, client credentials', ASSERTED, { ttl: -10 }, 'exchange_token_rejected'],
+    ['an expired token, token exchange', PUBLIC, EXPIRED, 'exchange_token_rejected'],
+    ['an expired token, jwt-bearer', JWT_BEARER, EXPIRED, 'exchange_token_rejected'],
+    ['an expired token, client credentials', ASSERTED, EXPIRED, 'exchange_token_rejected'],
     ['a client ID that is not the subject', { ...ASSERTED, clientId: 'x' }, {}, 'exchange_token_rejected'],
     ['an unknown client', { clientId: 'nobody' }, {}, 'exchange_denied'],
     ['a client that needs a secret', { clientId: 'asserted' }, {}, 'exchange_denied'],
@@ -161,10 +163,9 @@ describe('what the server refuses has its own code, is asked once, and leaks not
     ['a scope that is not allowed', { ...PUBLIC, scope: 'write' }, {}, 'exchange_request_rejected'],
     ['a scope that is not allowed', { ...JWT_BEARER, scope: 'write' }, {}, 'exchange_request_rejected'],
     ['a scope that is not allowed', { ...ASSERTED, scope: 'write' }, {}, 'exchange_request_rejected'],
-  ] as const)('%s', async (_, changes, svid, code) => {
+  ] as const)('%s', async (_, changes, claims, code) => {
     const far = await startFar();
-    const { audience, ...more }: { audience?: string; id?: string; ttl?: number } = svid;
-    const { running, token } = await exchange(far, changes, audience === undefined ? more : { ...more, audience });
+    const { running, token } = await exchange(far, changes, claims);
     const error = await refusal(running);
     expect(error).toMatchObject({ code, detail: expect.stringMatching(/^HTTP 40[01], \w+: /) });
     expect(far.server.forms.all).toHaveLength(1);
@@ -173,13 +174,13 @@ describe('what the server refuses has its own code, is asked once, and leaks not
 
   test('a token with a second audience', async () => {
     const far = await startFar();
-    const audience = [far.server.issuer, 'https://other.example.org'];
-    expect((await refusal((await exchange(far, PUBLIC, { audience })).running)).code).toBe('exchange_token_rejected');
+    const aud = [far.server.issuer, 'https://other.example.org'];
+    expect((await refusal((await exchange(far, PUBLIC, { aud })).running)).code).toBe('exchange_token_rejected');
   });
 
   test('a token of an issuer that the server does not trust', async () => {
     const far = await startFar();
-    const stranger = { ...far, authority: await startPublishedAuthority() };
+    const stranger = { ...far, authority: await startFederation() };
     for (const changes of [PUBLIC, { ...PUBLIC, flow: 'jwt-bearer' }, ASSERTED] as const) {
       expect((await refusal((await exchange(stranger, changes)).running)).code).toBe('exchange_token_rejected');
     }

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
 import { type Arrivals, createArrivals } from '../support/arrivals.ts';
 import { ask } from '../support/http.ts';
-import { SvidRefused, type TrustedSvids, verifySvid } from './svid-verifier.ts';
+import { verifyByIssuer } from './published-issuer.ts';
 
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -25,6 +25,18 @@ export const AUDIENCES = ['payments', 'ledger'] as const;
 /** Seconds that tokens live. */
 export const EXCHANGED_TTL = 600;
 export const CLIENT_CREDENTIALS_TTL = 900;
+
+/** Whose JWT-SVIDs the server accepts. */
+interface TrustedSvids {
+  /** The OIDC issuer that publishes their keys; exactly their `iss`. */
+  readonly issuer: string;
+  readonly subjects: readonly string[];
+  /** The one audience they must have. */
+  readonly audience: string;
+}
+
+/** Why a JWT-SVID is not accepted. */
+class SvidRefused extends Error {}
 
 /** An authorization server of `oidc-provider` that takes JWT-SVIDs of one issuer, and checks them. */
 export interface AuthorizationServer {
@@ -237,4 +249,17 @@ function listOf(value: string | readonly string[] | undefined): readonly string[
 
 function requireKnown(names: readonly string[], known: readonly string[]): void {
   for (const name of names) if (!known.includes(name)) throw new errors.InvalidTarget(`unknown target ${name}`);
+}
+
+/**
+ * Issuer, audience and subject to the letter, and no other audience beside.
+ * @returns the subject
+ */
+async function verifySvid(token: string, { issuer, subjects, audience }: TrustedSvids): Promise<string> {
+  const verified = await verifyByIssuer(token, { issuer, algorithms: ['RS256', 'ES256'], now: systemClock.now() });
+  if ('problem' in verified) throw new SvidRefused(verified.problem);
+  const { aud, sub } = verified.claims;
+  if (JSON.stringify([aud].flat()) !== JSON.stringify([audience])) throw new SvidRefused('audience');
+  if (sub === undefined || !subjects.includes(sub)) throw new SvidRefused('subject');
+  return sub;
 }

@@ -1,14 +1,15 @@
-import { systemClock } from '../../src/base/clock.ts';
 import type { Credentials } from '../../src/credentials/credentials.ts';
 import type { OAuthGrant } from '../../src/credentials/grants/oauth.ts';
-import { createAuthority } from '../../src/dev/authority.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/exchange/http-client.ts';
 import { createOAuthExchanger } from '../../src/exchange/oauth.ts';
-import { type JwtSvid, parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
-import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { createRecordingClock } from '../fakes/recording-clock.ts';
-import { type StsAnswer as HttpScript, type StsRequest, startScriptedSts } from '../fakes/scripted-sts.ts';
+import {
+  type ScriptedAnswer as HttpScript,
+  type ScriptedRequest,
+  startScriptedUpstream,
+} from '../fakes/scripted-upstream.ts';
 import { type Arrivals, createArrivals } from './arrivals.ts';
-import { startIssuer } from './issuer.ts';
+import { subjectToken } from './exchange.ts';
 
 export type { HttpScript };
 
@@ -32,43 +33,15 @@ export function oauthGrantOf(issuer: string, changes: Partial<OAuthGrant> = {}):
   });
 }
 
-/** A SPIFFE authority whose keys are published by our own issuer, over HTTP. */
-export interface PublishedAuthority {
-  readonly issuer: string;
-  mint(audience: string | readonly string[], options?: { id?: string; ttl?: number }): Promise<JwtSvid>;
-}
-
-export const SUBJECT = 'spiffe://example.org/team/api';
-
-export async function startPublishedAuthority(): Promise<PublishedAuthority> {
-  const issuer = await startIssuer();
-  const authority = await createAuthority({
-    clock: { now: systemClock.now, after: () => ({ cancel: () => {} }) },
-    keyType: 'ec-p256',
-    jwtIssuer: issuer.issuer.url,
-    keyTtlMs: 3600_000,
-  });
-  const published: { keys: object[] } = JSON.parse(authority.jwkSet());
-  issuer.bundles.set(published.keys);
-  return {
-    issuer: issuer.issuer.url,
-    async mint(audience, { id = SUBJECT, ttl = 300 } = {}) {
-      const [first = '', ...more] = [audience].flat();
-      const { token } = await authority.mint({ spiffeId: SpiffeId.parse(id), audience: [first, ...more], ttl });
-      return parseJwtSvidUnverified(token);
-    },
-  };
-}
-
 /** An authorization server that answers whatever a test says. */
 export interface ScriptedOAuth {
   readonly issuer: string;
   /** What arrived at the token endpoint, and anywhere else. */
-  readonly tokens: Arrivals<StsRequest>;
-  readonly others: Arrivals<StsRequest>;
-  onToken(request: StsRequest): HttpScript;
+  readonly tokens: Arrivals<ScriptedRequest>;
+  readonly others: Arrivals<ScriptedRequest>;
+  onToken(request: ScriptedRequest): HttpScript;
   /** At any other place; by default metadata at that of OpenID Connect Discovery. */
-  onOther(request: StsRequest): HttpScript;
+  onOther(request: ScriptedRequest): HttpScript;
 }
 
 export const ACCESS_TOKEN = 'opaque-access.token~0123456789+/abcdef==';
@@ -96,7 +69,7 @@ export const OIDC_PATH = '/.well-known/openid-configuration';
 export const RFC8414_PATH = '/.well-known/oauth-authorization-server';
 
 export async function startScriptedOAuth(): Promise<ScriptedOAuth> {
-  const http = await startScriptedSts();
+  const http = await startScriptedUpstream({ contentType: 'application/json', body: tokenAnswer().body });
   const server: ScriptedOAuth = {
     issuer: http.url,
     tokens: createArrivals(),
@@ -124,9 +97,6 @@ export interface RunningOAuth {
   readonly token: string;
 }
 
-/** As long as one request may take; waits between attempts are shorter. Milliseconds. */
-export const REQUEST_TIMEOUT_MS = 6_000;
-
 /** Exchanges once; the waits between attempts take no time, and time stands still during requests. */
 export async function exchangeOAuth(
   server: ScriptedOAuth,
@@ -134,7 +104,7 @@ export async function exchangeOAuth(
 ): Promise<RunningOAuth> {
   const clock = createRecordingClock();
   const waits: number[] = [];
-  const svid = await (await startAuthorityOnce()).mint(server.issuer);
+  const svid = await subjectToken();
   const exchanger = createOAuthExchanger({ clock, random: () => options.random ?? 0.5 });
   const signal = options.signal ?? new AbortController().signal;
   const running = exchanger.exchange(svid, oauthGrantOf(server.issuer, options.grant), { signal });
@@ -152,20 +122,4 @@ export async function exchangeOAuth(
     }
   })();
   return { server, running, waits, token: svid.token.reveal() };
-}
-
-/** A SPIFFE authority of which nobody asks for the keys. */
-async function startAuthorityOnce() {
-  const authority = await createAuthority({
-    clock: { now: systemClock.now, after: () => ({ cancel: () => {} }) },
-    keyType: 'ec-p256',
-    jwtIssuer: 'https://oidc.example.org',
-    keyTtlMs: 3600_000,
-  });
-  return {
-    async mint(audience: string): Promise<JwtSvid> {
-      const { token } = await authority.mint({ spiffeId: SpiffeId.parse(SUBJECT), audience: [audience], ttl: 300 });
-      return parseJwtSvidUnverified(token);
-    },
-  };
 }
