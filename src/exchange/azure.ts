@@ -7,7 +7,8 @@ import type { AzureGrant } from '../credentials/grants/azure.ts';
 import { readAccessToken } from './access-token-answer.ts';
 import { azureError, readAzureRefusal } from './azure-errors.ts';
 import type { Exchanger } from './exchanger.ts';
-import { createUpstream, describeError, type Protocol } from './upstream.ts';
+import { describeError } from './http-client.ts';
+import { createUpstream, type Protocol } from './upstream.ts';
 
 export interface AzureExchangerOptions {
   readonly clock: Clock;

@@ -8,7 +8,8 @@ import type { GcpGrant } from '../credentials/grants/gcp.ts';
 import { bearerToken, readAccessToken, toAccessToken } from './access-token-answer.ts';
 import type { Exchanger } from './exchanger.ts';
 import { type GcpStep, gcpError, readGcpRefusal } from './gcp-errors.ts';
-import { createUpstream, describeError, jsonBody, type Protocol, type UpstreamAnswer } from './upstream.ts';
+import { describeError } from './http-client.ts';
+import { createUpstream, jsonBody, type Protocol, type UpstreamAnswer } from './upstream.ts';
 
 export interface GcpExchangerOptions {
   readonly clock: Clock;

@@ -1,10 +1,8 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { retry } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ErrorCode, SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import { boundedBody } from './bounded-body.ts';
+import { createHttpClient, describeError, type HttpAnswer, isBrokenConnection } from './http-client.ts';
 
 export type ExchangeCode = Extract<ErrorCode, `exchange_${string}`>;
 
@@ -14,13 +12,7 @@ export interface UpstreamRequest {
   readonly body: string;
 }
 
-export interface UpstreamAnswer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-  /** When its request was sent, milliseconds since 1970: what lives for so many seconds lives at least from then on. */
-  readonly sentAt: number;
-}
+export type UpstreamAnswer = HttpAnswer;
 
 /** What an answer comes to: something, or a refusal and whether the same request may fare better a moment later. */
 export type Outcome<T> = { readonly value: T } | { readonly error: SvidxError; readonly mayPass: boolean };
@@ -47,50 +39,14 @@ export interface UpstreamOptions {
 }
 
 /**
- * The targets fetch the issuer's keys while we wait. Three attempts, with their waits, fit into the half minute that the
- * broker gives a load, also where the target asks for the longest pause that we make. Milliseconds.
+ * Three attempts, with their waits, fit into the half minute that the broker gives a load, also where the target asks for the
+ * longest pause that we make. Milliseconds.
  */
-export const REQUEST_TIMEOUT_MS = 6_000;
-const MAX_PAUSE_MS = 5_000;
-const RETRY = { attempts: 3, firstMs: 200, maxMs: 2_000 };
-
-/** Answers have some thousand bytes. */
-const MAX_RESPONSE_BYTES = 256 * 1024;
-const readBody = boundedBody(MAX_RESPONSE_BYTES);
-
-const MAX_SOCKETS = 50;
+export const RETRY = { attempts: 3, firstMs: 200, maxMs: 2_000 };
+export const MAX_PAUSE_MS = 5_000;
 
 export function createUpstream({ clock, random }: UpstreamOptions): Upstream {
-  // Agents of our own: Node's global ones may take a proxy from the environment (NODE_USE_ENV_PROXY).
-  const http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-
-  function open({ url, headers, body }: UpstreamRequest, signal: AbortSignal): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      const options = { method: 'POST', headers: { ...headers, 'Content-Length': Buffer.byteLength(body) }, signal };
-      const request = url.startsWith('https:')
-        ? httpsRequest(url, { ...options, agent: https }, resolve)
-        : httpRequest(url, { ...options, agent: http }, resolve);
-      request.on('error', reject);
-      request.end(body);
-    });
-  }
-
-  async function send(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
-    const sentAt = clock.now();
-    const timeout = new AbortController();
-    const timer = clock.after(REQUEST_TIMEOUT_MS, () => timeout.abort());
-    try {
-      const response = await open(request, AbortSignal.any([signal, timeout.signal]));
-      const body = await readBody(response);
-      return { status: response.statusCode ?? 0, headers: response.headers, body, sentAt };
-    } catch (error) {
-      if (timeout.signal.aborted) throw new UnansweredError(`no answer within ${REQUEST_TIMEOUT_MS / 1000} seconds`);
-      throw error;
-    } finally {
-      timer.cancel();
-    }
-  }
+  const http = createHttpClient(clock);
 
   return {
     async post(request, { read, toError }, signal) {
@@ -100,7 +56,7 @@ export function createUpstream({ clock, random }: UpstreamOptions): Upstream {
         let answer: UpstreamAnswer;
         try {
           pauseMs = 0;
-          answer = await send(request, signal);
+          answer = await http({ ...request, method: 'POST' }, signal);
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           mayPass = isBrokenConnection(error);
@@ -127,28 +83,12 @@ export function describeAnswer({ status, headers, body }: UpstreamAnswer): strin
   return `HTTP ${status}, ${headers['content-type'] ?? 'no content type'}, ${body.length} bytes`;
 }
 
-/** What a library or the system said, with its code such as ECONNREFUSED. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
-  return [systemCodeOf(error) ?? error.name, error.message].join(', ');
-}
-
-class UnansweredError extends Error {
-  readonly code = 'TIMEOUT';
-}
-
-/** The system, TLS or our patience ended it, so that it may go better another time; not so with what is no HTTP or too long. */
-function isBrokenConnection(error: unknown): boolean {
-  const code = systemCodeOf(error);
-  return code !== undefined && !code.startsWith('HPE_');
-}
-
-function systemCodeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-/** What `Retry-After` says (RFC 9110 section 10.2.3), in seconds or as a date: milliseconds, 0 where it says nothing. */
-function askedPause({ headers }: UpstreamAnswer, now: number): number {
+/**
+ * `Retry-After` (RFC 9110 section 10.2.3), in seconds or as a date.
+ * @param now milliseconds since 1970
+ * @returns milliseconds, 0 where the answer says nothing
+ */
+export function askedPause({ headers }: UpstreamAnswer, now: number): number {
   const text = headers['retry-after'] ?? '';
   const pause = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isNaN(pause) ? 0 : Math.max(0, pause);

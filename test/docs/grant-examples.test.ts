@@ -14,9 +14,10 @@ function examplesIn(file: string): string[] {
 
 describe('the grants that the documentation shows', () => {
   test.each([
-    ['README.md', ['azure', 'gcp']],
+    ['README.md', ['azure', 'gcp', 'oauth']],
     ['deploy/azure/README.md', ['azure']],
     ['deploy/gcp/README.md', ['gcp']],
+    ['deploy/oauth/README.md', ['oauth']],
   ])('%s: are good ones', (file, kinds) => {
     const grants = examplesIn(file).flatMap((text) => Object.values(grantsDocument.parse(parse(text)).grants));
     expect(grants.map(({ kind }) => kind)).toEqual(expect.arrayContaining(kinds));

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import { REQUEST_TIMEOUT_MS } from '../../src/exchange/upstream.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/exchange/http-client.ts';
 
 /** Real time, in which the waits between attempts take none. */
 export interface ImpatientClock extends Clock {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { Credentials } from '../../src/credentials/credentials.ts';
-import { REQUEST_TIMEOUT_MS } from '../../src/exchange/upstream.ts';
+import { REQUEST_TIMEOUT_MS } from '../../src/exchange/http-client.ts';
 import type { JwtSvid } from '../../src/spiffe/jwt-svid.ts';
 import { createRecordingClock, type RecordingClock } from '../fakes/recording-clock.ts';
 import {
