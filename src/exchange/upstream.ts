@@ -12,6 +12,10 @@ export interface UpstreamRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The certificate authorities (PEM) that sign the server, in place of the public ones. */
+  readonly ca?: string | undefined;
+  /** How often it is sent at most; three times where nothing is said. */
+  readonly attempts?: number;
 }
 
 export interface UpstreamAnswer {
@@ -63,13 +67,14 @@ const MAX_SOCKETS = 50;
 export function createUpstream({ clock, random }: UpstreamOptions): Upstream {
   // Agents of our own: Node's global ones may take a proxy from the environment (NODE_USE_ENV_PROXY).
   const http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  // And certificates are verified, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, rejectUnauthorized: true });
 
-  function open({ url, headers, body }: UpstreamRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  function open({ url, headers, body, ca }: UpstreamRequest, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = { method: 'POST', headers: { ...headers, 'Content-Length': Buffer.byteLength(body) }, signal };
       const request = url.startsWith('https:')
-        ? httpsRequest(url, { ...options, agent: https }, resolve)
+        ? httpsRequest(url, { ...options, agent: https, ca }, resolve)
         : httpRequest(url, { ...options, agent: http }, resolve);
       request.on('error', reject);
       request.end(body);
@@ -112,7 +117,9 @@ export function createUpstream({ clock, random }: UpstreamOptions): Upstream {
         mayPass = outcome.mayPass && pauseMs <= MAX_PAUSE_MS;
         throw outcome.error;
       };
-      return retry(attempt, { ...RETRY, clock, random, signal, isRetryable: () => mayPass, pauseMs: () => pauseMs });
+      const { attempts = RETRY.attempts } = request;
+      const isRetryable = (): boolean => mayPass;
+      return retry(attempt, { ...RETRY, attempts, clock, random, signal, isRetryable, pauseMs: () => pauseMs });
     },
   };
 }

@@ -21,8 +21,10 @@ export const vaultGrantDocument = z
       .string()
       .max(255)
       .regex(MOUNT, 'expected the path of an auth method, without "auth/"')
-      .default('jwt')
-      .describe('Where the auth method is mounted.'),
+      .optional()
+      .describe(
+        'Where the auth method is mounted; where it is left out, at `jwt` or `spiffe`, as the method is called.',
+      ),
     method: z
       .enum(['jwt', 'spiffe'])
       .default('jwt')
@@ -60,7 +62,9 @@ export interface VaultGrant {
 
 /** Vault knows no usual audience; its own address is what a role's `bound_audiences` names where nothing else is said. */
 export function vaultGrant(document: z.output<typeof vaultGrantDocument>, audience?: string): VaultGrant {
-  const { address, mount, role, method, namespace, caFile } = document;
+  const { address, role, method, namespace, caFile } = document;
+  // What `vault auth enable` takes where it is told no path.
+  const { mount = method } = document;
   return {
     kind: 'vault',
     audience: audience ?? address,
