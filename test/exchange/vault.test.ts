@@ -72,7 +72,9 @@ describe('the token', () => {
     const outside = await refusal(world.exchange({ grant: { ...grant, namespace: undefined } }));
     expect(outside).toMatchObject({ code: 'exchange_request_rejected' });
     const unknown = await refusal(world.exchange({ grant: { ...grant, namespace: 'org/ledger' } }));
-    expect(unknown).toMatchObject({ code: 'exchange_denied' });
+    expect(unknown).toMatchObject({ code: 'exchange_request_rejected', detail: 'HTTP 404, namespace not found' });
+    const unmounted = await refusal(world.exchange({ grant: { ...grant, mount: 'oidc' } }));
+    expect(unmounted).toMatchObject({ code: 'exchange_denied', detail: 'HTTP 403, permission denied' });
   });
 
   test.each([
@@ -113,22 +115,21 @@ describe("the host's own configuration of Vault", () => {
 
 describe('a token in hand', () => {
   test('is sent to no other server and no other namespace than the one it is of', async () => {
-    const { exchanger, mint, grant, vault } = await startVaultWorld();
+    const { exchange, vault } = await startVaultWorld();
     const other = await startVaultWorld();
+    const previous = await exchange();
+    await exchange({ previous, grant: { address: other.vault.url } }).catch(() => {});
+    await exchange({ previous, grant: { namespace: 'org' } }).catch(() => {});
+    expect([...vault.calls(), ...other.vault.calls()]).toEqual(['login', 'login', 'login']);
+    expect(JSON.stringify([vault.requests.all, other.vault.requests.all])).not.toContain(previous.token.reveal());
+    await exchange({ previous });
+    expect(vault.calls()).toEqual(['login', 'login', 'renew']);
+  });
+
+  test('is not renewed where nothing is known of its lease', async () => {
+    const { exchange, exchanger, mint, grant, vault } = await startVaultWorld();
     const previous = await exchanger().exchange(await mint(), grant, { signal: unaborted() });
-    const ours = exchanger();
-    const known = await ours.exchange(await mint(), grant, { signal: unaborted() });
-    for (const elsewhere of [{ address: other.vault.url }, { namespace: 'org' }]) {
-      await ours
-        .exchange(await mint(), { ...grant, ...elsewhere }, { signal: unaborted(), previous: known })
-        .catch(() => {});
-    }
-    // What this exchanger has not made itself is not renewed either: nothing is known of its lease.
-    await ours.exchange(await mint(), grant, { signal: unaborted(), previous });
-    expect([...vault.calls(), ...other.vault.calls()]).not.toContain('renew');
-    const seen = JSON.stringify([vault.requests.all, other.vault.requests.all]);
-    expect(seen).not.toContain(known.token.reveal());
-    await ours.exchange(await mint(), grant, { signal: unaborted(), previous: known });
-    expect(vault.calls().at(-1)).toBe('renew');
+    expect((await exchange({ previous })).token.reveal()).not.toBe(previous.token.reveal());
+    expect(vault.calls()).toEqual(['login', 'login']);
   });
 });

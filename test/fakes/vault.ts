@@ -81,6 +81,8 @@ export async function startVault(
   async function answer({ path, headers, body }: VaultRequest): Promise<object> {
     if (vault.sealed) throw new VaultRefusal(503, 'Vault is sealed');
     const namespace = String(headers['x-vault-namespace'] ?? '');
+    const isKnown = Object.keys(vault.mounts).some((key) => key.startsWith(`${namespace}:`));
+    if (namespace !== '' && !isKnown) throw new VaultRefusal(404, 'namespace not found');
     if (path === '/v1/auth/token/renew-self') return renew(String(headers['x-vault-token'] ?? ''), namespace);
     const mountPath = /^\/v1\/auth\/(.+)\/login$/.exec(path)?.[1];
     const mount = vault.mounts[namespace === '' ? String(mountPath) : `${namespace}:${mountPath}`];

@@ -40,9 +40,10 @@ export interface VaultWorld {
   readonly grant: VaultGrant;
   /** The JWT-SVID of the component; anything else of it where a test says so. */
   mint(options?: { id?: string; audience?: Audience; ttl?: number }): Promise<JwtSvid>;
-  exchanger(clock?: Clock): ReturnType<typeof createVaultExchanger>;
-  /** One exchange, whose waits between attempts take no time. */
-  exchange(options?: { svid?: JwtSvid; grant?: Partial<VaultGrant> }): Promise<VaultToken>;
+  /** One more exchanger, its waits in the clock's hands. */
+  exchanger(): ReturnType<typeof createVaultExchanger>;
+  /** One exchange by one exchanger that all of them share, whose waits between attempts take no time. */
+  exchange(options?: { svid?: JwtSvid; grant?: Partial<VaultGrant>; previous?: VaultToken }): Promise<VaultToken>;
   /** Milliseconds of each of those waits. */
   readonly waits: readonly number[];
 }
@@ -89,6 +90,7 @@ export async function startVaultWorld(options: VaultWorldOptions = {}): Promise<
       return systemClock.after(0, callback);
     },
   };
+  const impatientExchanger = createVaultExchanger({ clock: impatient, random: () => 0.5 });
   const world: VaultWorld = {
     vault,
     waits,
@@ -98,11 +100,13 @@ export async function startVaultWorld(options: VaultWorldOptions = {}): Promise<
     publish,
     grant,
     mint: (request) => mintSvid(authority, request),
-    exchanger: (ours = clock) => createVaultExchanger({ clock: ours, random: () => 0.5 }),
-    async exchange({ svid, grant: changes } = {}) {
-      const subject = svid ?? (await world.mint());
-      return world.exchanger(impatient).exchange(subject, { ...grant, ...changes }, { signal: unaborted() });
-    },
+    exchanger: () => createVaultExchanger({ clock, random: () => 0.5 }),
+    exchange: async ({ svid, grant: changes, previous } = {}) =>
+      impatientExchanger.exchange(
+        svid ?? (await world.mint()),
+        { ...grant, ...changes },
+        { signal: unaborted(), previous },
+      ),
   };
   return world;
 }
