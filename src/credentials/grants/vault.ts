@@ -13,7 +13,6 @@ export const vaultGrantDocument = z
       .describe('The Vault or OpenBao server.'),
     role: z
       .string()
-      .min(1)
       .max(255)
       .regex(/^[\w.-]+$/, 'expected the name of a role')
       .describe('The role of the auth method.'),
