@@ -1,5 +1,5 @@
-import { createHttpHeaders, type HttpClient, type PipelineRequest } from '@azure/core-rest-pipeline';
-import { ClientAssertionCredential } from '@azure/identity';
+import { createHttpHeaders, type HttpClient } from '@azure/core-rest-pipeline';
+import { AzureAuthorityHosts, ClientAssertionCredential } from '@azure/identity';
 import type { Clock } from '../base/clock.ts';
 import type { Secret } from '../base/secret.ts';
 import type { AccessToken } from '../credentials/credentials.ts';
@@ -21,6 +21,9 @@ interface AzureAnswer {
   readonly text: string;
 }
 
+/** One that the SDK knows, so that it makes no other request than the one for a token: that does not depend on the host. */
+const KNOWN_AUTHORITY_HOST = AzureAuthorityHosts.AzurePublicCloud;
+
 /** Never connected to. Where the SDK is given no proxy it looks for one in the host's environment, and may fail over it. */
 const NO_PROXY = { host: 'http://127.0.0.1', port: 9 };
 
@@ -30,7 +33,8 @@ const NO_PROXY = { host: 'http://127.0.0.1', port: 9 };
  *
  * The SDK makes the request, and sending it is ours. So a JWT-SVID goes to the token endpoint of the grant's tenant at the
  * grant's authority host and nowhere else, whatever discovery documents or the host's AZURE_* variables say (one of them names
- * a region, which becomes a part of the host name). And the SDK, which the environment may tell to log, sees good answers only.
+ * a region, which becomes a part of the host name). And the SDK, which may have retries in mind or be told to log by the
+ * environment, sees good answers only, and of others that there was none.
  */
 export function createAzureExchanger(options: AzureExchangerOptions): Exchanger<AzureGrant, AccessToken> {
   const upstream = createUpstream(options);
@@ -40,27 +44,20 @@ export function createAzureExchanger(options: AzureExchangerOptions): Exchanger<
       const url = `${grant.authorityHost}/${grant.tenantId}/oauth2/v2.0/token`;
       const sent: Promise<AzureAnswer>[] = [];
 
-      async function send({ headers, body }: PipelineRequest): Promise<string> {
-        // No other encoding is read.
-        headers.set('Accept-Encoding', 'identity');
-        const answer = upstream.post({ url, headers: headers.toJSON(), body: String(body) }, protocol([token]), signal);
-        sent.push(answer);
-        return (await answer).text;
-      }
-
       const httpClient: HttpClient = {
         async sendRequest(request) {
-          const bodyAsText = request.method === 'POST' ? await send(request) : discovery(grant, url);
-          return { request, status: 200, headers: createHttpHeaders(), bodyAsText };
+          // No other encoding is read.
+          request.headers.set('Accept-Encoding', 'identity');
+          const form = { url, headers: request.headers.toJSON(), body: String(request.body) };
+          const answer = upstream.post(form, protocol([token]), signal);
+          sent.push(answer);
+          return { request, status: 200, headers: createHttpHeaders(), bodyAsText: (await answer).text };
         },
       };
 
       // One for each exchange: it keeps what it gets, and the only cache is ours.
       const credential = new ClientAssertionCredential(grant.tenantId, grant.clientId, async () => token.reveal(), {
-        // It takes https only. A grant may have http on loopback, where the request goes as the grant says.
-        authorityHost: grant.authorityHost.replace(/^http:/, 'https:'),
-        disableInstanceDiscovery: true,
-        retryOptions: { maxRetries: 0 },
+        authorityHost: KNOWN_AUTHORITY_HOST,
         proxyOptions: NO_PROXY,
         httpClient,
       });
@@ -86,13 +83,4 @@ function protocol(secrets: readonly Secret[]): Protocol<AzureAnswer> {
     },
     toError: (code, detail) => azureError(code, detail, secrets),
   };
-}
-
-/** The SDK wants this document where it does not know the authority host. What we would be told is known already. */
-function discovery({ authorityHost, tenantId }: AzureGrant, tokenEndpoint: string): string {
-  return JSON.stringify({
-    issuer: `${authorityHost}/${tenantId}/v2.0`,
-    authorization_endpoint: `${authorityHost}/${tenantId}/oauth2/v2.0/authorize`,
-    token_endpoint: tokenEndpoint,
-  });
 }
