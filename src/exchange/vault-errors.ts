@@ -23,11 +23,7 @@ const REFUSALS: readonly Refusal[] = [
   { status: 400, says: /^audience claim found in JWT/, code: 'exchange_token_rejected' },
   { status: 400, says: /^claim ".*" (not found in token|could not be converted)/, code: 'exchange_token_rejected' },
   { status: 400, says: /^error validating claims/, code: 'exchange_denied' },
-  // The others name the role or the configuration of the auth method: unknown, missing, or of another type.
-  { status: 400, code: 'exchange_request_rejected' },
   { status: 403, code: 'exchange_denied' },
-  { status: 404, code: 'exchange_request_rejected' },
-  { status: 405, code: 'exchange_request_rejected' },
   // The node does not know yet what another one has written (Vault Enterprise).
   { status: 412, code: 'exchange_unavailable' },
 ];
@@ -82,5 +78,6 @@ function classify(status: number, said: readonly string[] | undefined): Exchange
   if (said === undefined) return 'exchange_response_invalid';
   const text = said.join('; ');
   const known = REFUSALS.find((refusal) => refusal.status === status && (refusal.says?.test(text) ?? true));
+  // What else is refused is about the role, the mount or the namespace: unknown, not configured, or of another kind.
   return known?.code ?? 'exchange_request_rejected';
 }

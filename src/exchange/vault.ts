@@ -59,7 +59,7 @@ export function createVaultExchanger(options: VaultExchangerOptions): Exchanger<
       loginLeases.set(token, loginLeaseMs);
       return token;
     } catch (error) {
-      if (signal.aborted || !(error instanceof SvidxError)) throw error;
+      if (!(error instanceof SvidxError)) throw error;
       // Its role may be gone or its maximum reached: a login tells whether the identity still has what it asks for.
       return undefined;
     }

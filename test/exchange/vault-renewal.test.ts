@@ -132,12 +132,14 @@ describe('a renewal that fails', () => {
     expect(await refusal(world.ask())).toMatchObject({ code: 'exchange_request_rejected' });
   });
 
-  test('as nobody waits for it any more is the end of it: no login follows', async () => {
+  test.each([
+    ['whoever asked', new Error('given up')],
+    ['the broker', new SvidxError('exchange_unavailable', 'no answer within 30 seconds')],
+  ])('as %s has given up is the end of it: no login follows', async (_, reason) => {
     const { vault, exchanger, mint, grant } = await startVaultWorld();
     const ours = exchanger();
     const previous = await ours.exchange(await mint(), grant, { signal: unaborted() });
     const abort = new AbortController();
-    const reason = new Error('given up');
     vault.instead = () => {
       abort.abort(reason);
       return { status: 500, body: '' };
