@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
+  /** The certificate authorities (PEM) that sign the server, in place of the public ones. */
+  readonly ca?: string | undefined;
 }
 
 /** An answer, read to its end. */
@@ -41,12 +43,12 @@ export function createHttpClient(clock: Clock): HttpClient {
   const http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
   const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, rejectUnauthorized: true });
 
-  function open({ method, url, headers, body = '' }: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  function open({ method, url, headers, body = '', ca }: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const length = body === '' ? {} : { 'Content-Length': Buffer.byteLength(body) };
       const options = { method, headers: { ...headers, ...length }, signal };
       const request = url.startsWith('https:')
-        ? httpsRequest(url, { ...options, agent: https }, resolve)
+        ? httpsRequest(url, { ...options, agent: https, ca }, resolve)
         : httpRequest(url, { ...options, agent: http }, resolve);
       request.on('error', reject);
       request.end(body);

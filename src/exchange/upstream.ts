@@ -10,6 +10,10 @@ export interface UpstreamRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The certificate authorities (PEM) that sign the server, in place of the public ones. */
+  readonly ca?: string | undefined;
+  /** How often it is sent at most; three times where nothing is said. */
+  readonly attempts?: number;
 }
 
 export type UpstreamAnswer = HttpAnswer;
@@ -68,7 +72,9 @@ export function createUpstream({ clock, random }: UpstreamOptions): Upstream {
         mayPass = outcome.mayPass && pauseMs <= MAX_PAUSE_MS;
         throw outcome.error;
       };
-      return retry(attempt, { ...RETRY, clock, random, signal, isRetryable: () => mayPass, pauseMs: () => pauseMs });
+      const { attempts = RETRY.attempts } = request;
+      const isRetryable = (): boolean => mayPass;
+      return retry(attempt, { ...RETRY, attempts, clock, random, signal, isRetryable, pauseMs: () => pauseMs });
     },
   };
 }
