@@ -76,8 +76,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     issuer,
     keyType: options.keyType ?? 'ec-p256',
     keyTtlMs: 24 * 3600_000,
-    entries: options.entries ?? entriesForPolicies(policies),
-    policies,
+    entries: () => options.entries ?? entriesForPolicies(policies),
+    policies: () => policies,
   });
   const config: Config = {
     trustDomain,
