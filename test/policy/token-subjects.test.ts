@@ -109,7 +109,7 @@ describe('a set in which one subject would have two grants of one name', () => {
         }
         const set = compile(...texts);
         for (const [index, { subjects, grants }] of components.entries()) {
-          for (const subject of [OWN, PARTNER, 'spiffe://a.example/x']) {
+          for (const subject of [OWN, PARTNER, 'spiffe://a.example/x'] as const) {
             for (const grant of grants) {
               const decision = evaluateSubject(set, SpiffeId.parse(subject), grant);
               expect(owner(decision) === `c${index}`).toBe(subjects.includes(subject));
