@@ -163,19 +163,6 @@ describe('who may have what', () => {
     expect(audits[0]).toMatchObject({ spiffeId: 'spiffe://example.org/team/api', audience: ['sts.amazonaws.com'] });
   });
 
-  test('a policy that takes a subject back is in force for tokens that are still valid', async () => {
-    const world = await startWorld({
-      policies: { ...POLICIES, 'api.yaml': POLICIES['api.yaml'].replace(BATCH, 'spiffe://example.org/batch2') },
-      tokenEndpoint: {},
-    });
-    const server = await discoverServer(world.config.issuer.url);
-    expect(await oauthRefusal(exchange(server, await mint(world), 'models'))).toEqual([
-      400,
-      'invalid_target',
-      'policy_denied',
-    ]);
-  });
-
   test('no spelling reaches what another was granted', async () => {
     const world = await startWorld({ policies: POLICIES, tokenEndpoint: {} });
     const { http } = world.service.urls;
