@@ -7,7 +7,15 @@ import {
   ResponseBodyError,
   type TokenEndpointResponse,
 } from 'openid-client';
+import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
+import type { IssuerAppOptions } from '../../src/http/issuer-app.ts';
+import { createTokenEndpoint } from '../../src/http/token-endpoint.ts';
+import { EXPIRY_SECONDS } from '../fakes/broker.ts';
+import { createFakeClock } from '../fakes/clock.ts';
+import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
+import { createFakeRedeemer, type FakeRedeemer } from '../fakes/token-redeemer.ts';
 import { ask, type HttpAnswer, type ServerUrl } from './http.ts';
+import { type RunningIssuer, startIssuer } from './issuer.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const JWT = 'urn:ietf:params:oauth:token-type:jwt';
@@ -82,4 +90,26 @@ export function postForm(
 export function refusalOf({ status, text }: HttpAnswer): [number, string, string] {
   const { error, error_description }: { error: string; error_description: string } = JSON.parse(text);
   return [status, error, error_description.replace(/:.*/s, '')];
+}
+
+/** The token endpoint on an issuer's listener, its redeemer in the test's hands. The clock stands at 2029-12-31T23:00:00Z. */
+export async function startTokenEndpoint(
+  options: { url?: string; limits?: Partial<IssuerAppOptions> } = {},
+): Promise<RunningIssuer & { redeemer: FakeRedeemer; log: MemoryLog; post: typeof postForm }> {
+  const redeemer = createFakeRedeemer();
+  const log = createMemoryLog();
+  const clock = createFakeClock((EXPIRY_SECONDS - 3600) * 1000);
+  const running = await startIssuer({
+    ...options,
+    withIssuer: (issuer) => ({
+      tokenEndpoint: createTokenEndpoint({
+        issuer,
+        config: tokenEndpointConfig(issuer),
+        redeemer,
+        clock,
+        logger: log.logger,
+      }),
+    }),
+  });
+  return { ...running, redeemer, log, post: postForm };
 }
