@@ -88,5 +88,6 @@ function cleaned(fields: AuditFields): AuditFields {
     ...(fields.component === undefined ? {} : { component: scrub(fields.component) }),
     ...(fields.audience === undefined ? {} : { audience: fields.audience.map((name) => scrub(name)) }),
     ...(fields.grant === undefined ? {} : { grant: scrub(fields.grant) }),
+    ...(fields.subject === undefined ? {} : { subject: scrub(fields.subject) }),
   };
 }

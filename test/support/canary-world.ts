@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
+import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
 import { type Authority, createAuthority } from '../../src/dev/authority.ts';
 import { createService, type Service } from '../../src/service.ts';
 import type { Audience } from '../../src/spiffe/audience.ts';
@@ -95,7 +96,17 @@ export interface CanaryWorld extends CanaryUpstreams {
   skip(ms: number): void;
 }
 
-export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promise<CanaryWorld> {
+export interface CanaryWorldOptions {
+  readonly stsUrl?: string;
+  /** Instead of `POLICY`. */
+  readonly policy?: string;
+  /** Bundles of federated trust domains, JWK Sets by the trust domain's SPIFFE ID. */
+  readonly federated?: Readonly<Record<string, string>>;
+  /** Opens the token endpoint. */
+  readonly tokenEndpoint?: true;
+}
+
+export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promise<CanaryWorld> {
   let skipped = 0;
   const clock: Clock = {
     now: () => systemClock.now() + skipped,
@@ -103,10 +114,12 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     after: (ms, callback) => systemClock.after(ms < 2_000 ? 0 : ms, callback),
   };
   const upstreams = await startCanaryUpstreams(clock);
+  const { agent, authority } = upstreams;
+  agent.onStream = (stream) => stream.send({ ...options.federated, [TRUST_DOMAIN.id]: authority.jwkSet() });
   const log = createMemoryLog();
   const issuer = parseIssuer('https://oidc.example.org');
   if ('problem' in issuer) throw new Error(issuer.problem);
-  const policyFolder = await folderOf({ 'api.yaml': POLICY });
+  const policyFolder = await folderOf({ 'api.yaml': options.policy ?? POLICY });
   const config: Config = {
     trustDomain: TRUST_DOMAIN,
     issuer,
@@ -119,6 +132,7 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     policyFolder,
     stsEndpoint: options.stsUrl ?? upstreams.sts.url,
     logLevel: 'trace',
+    tokenEndpoint: options.tokenEndpoint && tokenEndpointConfig(issuer),
   };
   const service = await createService(config, { clock, random: () => 0.5, logger: log.logger });
   onTestFinished(service.close);
