@@ -150,8 +150,9 @@ describe('a request that is none', () => {
     const { server } = await startTokenEndpoint();
     // Resolves when the server closes the connection, which the client would have kept.
     const answer = await askRaw(server, `${HEAD}Content-Length: ${MAX_TOKEN_REQUEST_BYTES + 1}\r\n\r\n`);
+    // Not the 408 that whoever keeps the body back hears after ten seconds.
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
-    expect(answer).toMatch(/^Connection: close\r$/m);
+    expect(answer).not.toMatch(/HTTP\/1.1 408 |keep-alive/);
   });
 
   test('of two lengths never gets here', async () => {
