@@ -9,6 +9,7 @@ import { hostsOf, type Issuer, parseIssuer } from '../config/issuer.ts';
 import { type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
 import { loadPolicyFolder, watchPolicies } from '../config/policy-folder.ts';
 import { readNamedText } from '../config/read-file.ts';
+import { tokenEndpointConfig } from '../config/token-endpoint.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../dev/key-types.ts';
 import { entriesForPolicies, parseRegistrationEntries, type RegistrationEntry } from '../dev/registration-entries.ts';
@@ -95,6 +96,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         cacheSize: CACHE_SIZE,
         policyFolder,
         stsEndpoint: trust.stsUrl,
+        tokenEndpoint: tokenEndpointConfig(issuer),
         logLevel: options.logLevel,
       },
       { ...world, listener },

@@ -7,6 +7,7 @@ import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
+import { type TokenEndpointConfig, tokenEndpointConfig } from './token-endpoint.ts';
 import { parseUnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress } from './workload-address.ts';
 
@@ -41,12 +42,14 @@ export interface Config extends IssuerConfig {
   /** The absolute path of the policy folder. */
   readonly policyFolder: string;
   readonly stsEndpoint: string | undefined;
+  /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
+  readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** What says nothing where there is no broker. Whoever writes it may believe that it holds. */
-const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws']];
+const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['tokenEndpoint'], ['aws']];
 
 /**
  * Reads the configuration file.
@@ -81,7 +84,21 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     cacheSize: broker.cacheSize,
     policyFolder: resolve(dirname(file), policies),
     stsEndpoint: aws.stsEndpoint,
+    tokenEndpoint: tokenEndpointOf(document, issuer),
   });
+}
+
+function tokenEndpointOf(document: YamlDocument<ConfigDocument>, issuer: Issuer): TokenEndpointConfig | undefined {
+  const { tokenEndpoint } = document.value;
+  if (tokenEndpoint === undefined) return undefined;
+  const config = tokenEndpointConfig(issuer, tokenEndpoint.audience);
+  if ([config.path, config.metadataPath].includes(issuer.keysPath)) {
+    throw new SvidxError(
+      'config_invalid',
+      `${document.locate(['jwksUri'])}: jwksUri: expected another path: the token endpoint is there`,
+    );
+  }
+  return config;
 }
 
 function bundleConfig(document: YamlDocument<ConfigDocument>, folder: string, env: Env): BundleConfig {

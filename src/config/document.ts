@@ -3,6 +3,7 @@ import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
 import { isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
+import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
@@ -204,6 +205,15 @@ export const configDocument = z.strictObject({
         .describe('How many JWT-SVIDs, and how many credentials, are held in memory.'),
     })
     .prefault({}),
+  tokenEndpoint: z
+    .strictObject({
+      audience: audienceText
+        .optional()
+        .describe(
+          '`tokenEndpoint: {}` opens `<issuer>/token` (RFC 8693). The one audience that the JWT-SVIDs sent there have: the issuer, unless another is named here.',
+        ),
+    })
+    .optional(),
   health: z
     .strictObject({
       listen: z
