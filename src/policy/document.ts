@@ -81,12 +81,24 @@ export const policyDocument = z
       .meta({ minProperties: 1, maxProperties: MAX_ITEMS })
       .optional()
       .describe('The credentials it may have, by the name it asks for.'),
+    tokenEndpoint: z
+      .strictObject({
+        subjects: list(spiffeIdText, 'expected at least one SPIFFE ID').describe(
+          "Whose JWT-SVIDs may be exchanged for these grants at the token endpoint: SPIFFE IDs, of federated trust domains too, compared exactly. The component's own is one of them only if it is listed.",
+        ),
+      })
+      .optional(),
+  })
+  .refine((policy) => policy.tokenEndpoint === undefined || policy.grants !== undefined, {
+    path: ['tokenEndpoint'],
+    message: 'says nothing without "grants"',
   })
   .refine((policy) => policy.audiences !== undefined || policy.grants !== undefined, {
     message: 'grants nothing: expected "audiences", "grants" or both',
   })
   .meta({
     anyOf: [{ required: ['audiences'] }, { required: ['grants'] }],
+    dependentRequired: { tokenEndpoint: ['grants'] },
     title: 'svid-exchange policy',
     description: 'What one WebAssembly component may have. What is not written is denied.',
   });
