@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { isLoopbackHost } from './base/http-url.ts';
 import type { Logger } from './base/logger.ts';
@@ -13,6 +14,7 @@ import { createBrokerApp } from './http/broker-app.ts';
 import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
+import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 
@@ -125,8 +127,20 @@ async function serveBroker(
 
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
+  const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
+  const sockets = createWorkloadSockets({
+    trustDomain,
+    broker,
+    policies: policies.current,
+    bundles,
+    clock,
+    logger,
+    folder: dirname(config.brokerSocket),
+  });
+  closers.push(sockets.close);
   const parts = { ...otherParts, policies: policies.health, spire: svids.health };
-  socket.handle(createHealthApp({ parts, clock, reasons: true }, createBrokerApp({ broker, logger })));
+  const app = createWorkloadApp({ sockets, logger }, createBrokerApp({ broker, logger }));
+  socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
   return { broker, url: socket.url, parts };
 }
 

@@ -8,8 +8,14 @@ import { scrub } from '../base/secret.ts';
  *
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
+ * `workload_api.open` is a socket that was opened for a component.
  */
-export type AuditAction = 'identity.request' | 'credentials.request' | 'identity.mint' | 'credentials.exchange';
+export type AuditAction =
+  | 'identity.request'
+  | 'credentials.request'
+  | 'identity.mint'
+  | 'credentials.exchange'
+  | 'workload_api.open';
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {

@@ -3,6 +3,14 @@ import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 /** The paths of the private socket's interface. */
 export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
 
+/** Where a socket with the SPIFFE Workload API is opened: see `workload-app.ts`. */
+export const WORKLOAD_API_PATH = '/v1/workload-api';
+
+/** Where the socket is, as `SPIFFE_ENDPOINT_SOCKET` has it. */
+export interface WorkloadApiFields {
+  readonly endpoint: string;
+}
+
 /** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
 export interface TokenFields {
   readonly spiffeId: string;

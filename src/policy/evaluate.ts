@@ -13,6 +13,11 @@ export type Decision<T> =
   | { readonly allowed: true; readonly policy: ComponentPolicy; readonly granted: T }
   | { readonly allowed: false; readonly policy: ComponentPolicy | undefined; readonly reason: string };
 
+/** May this component have anything at all? */
+export function evaluateComponent(set: PolicySet, caller: Caller): Decision<null> {
+  return evaluate(set, caller, () => ({ granted: null }));
+}
+
 /** May this component hold a JWT-SVID for all of these audiences? */
 export function evaluateAudience(set: PolicySet, caller: Caller, audience: Audience): Decision<Audience> {
   return evaluate(set, caller, (policy) => {

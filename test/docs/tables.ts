@@ -7,11 +7,12 @@ import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
-import { BROKER_PATHS } from '../../src/http/broker-wire.ts';
+import { BROKER_PATHS, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
 import { HEALTH_PATHS } from '../../src/http/health-app.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
+import { WORKLOAD_API_STATUS } from '../../src/workload-api/status.ts';
 
 /** The README's tables, made from the code they describe. `npm run generate` writes them; a test compares. */
 export const README_TABLES: Readonly<Record<string, () => string>> = {
@@ -105,13 +106,18 @@ function endpointTable(): string {
         const [request, answer] = brokerRows[name as keyof typeof BROKER_PATHS];
         return ['private socket', `\`POST ${path}\` ${request}`, answer];
       }),
+      [
+        'private socket',
+        `\`POST ${WORKLOAD_API_PATH}\` \`{component, digest?}\``,
+        '`{endpoint}` and a line end: a unix socket with the SPIFFE Workload API for that component, open as long as this connection',
+      ],
     ],
   );
 }
 
 function errorTable(): string {
   return table(
-    ['code', 'meaning', 'HTTP', 'exit', '`wasmcloud:identity`', '`svidx:credentials`'],
+    ['code', 'meaning', 'HTTP', 'exit', 'Workload API', '`wasmcloud:identity`', '`svidx:credentials`'],
     Object.entries(ERROR_CODES).map(([name, meaning]) => {
       const errorCode = name as ErrorCode;
       return [
@@ -119,6 +125,7 @@ function errorTable(): string {
         meaning,
         String(HTTP_STATUS[errorCode]),
         String(EXIT_CODE[errorCode]),
+        WORKLOAD_API_STATUS[errorCode],
         `\`${IDENTITY_ERROR_CASE[errorCode]}\``,
         `\`${CREDENTIALS_ERROR_CASE[errorCode]}\``,
       ];
