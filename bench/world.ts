@@ -64,6 +64,7 @@ export async function startBenchWorld(components: number): Promise<BenchWorld> {
     cacheSize: 10_000,
     policyFolder,
     stsEndpoint: trust.stsUrl,
+    endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000_000 },
     logLevel: 'info',
   };
   const service = await createService(config, { ...world, listener });

@@ -17,6 +17,7 @@ import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listen
 import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
+import { serveSdkEndpoints } from './sdk-endpoints.ts';
 
 /** What a service uses of the world around it. */
 export interface ServiceDeps {
@@ -31,8 +32,13 @@ export interface ServiceDeps {
 /** The issuer, with or without a broker beside it. */
 export interface IssuerService {
   readonly broker: Broker | null;
-  /** Where the issuer listens, where the private socket is, and where health checks have a listener of their own. */
-  readonly urls: { readonly http: string; readonly broker: string | null; readonly health?: string };
+  /** Where the issuer listens, where the private socket is, and where health checks and SDKs have listeners of their own. */
+  readonly urls: {
+    readonly http: string;
+    readonly broker: string | null;
+    readonly health?: string;
+    readonly endpoints?: string;
+  };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
   /** Stops taking requests, lets those under way finish, lets go of everything. May be called again. */
@@ -87,7 +93,12 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 
     return {
       broker: served?.broker ?? null,
-      urls: { http: tcp.url, broker: served?.url ?? null, ...(health === undefined ? {} : { health: health.url }) },
+      urls: {
+        http: tcp.url,
+        broker: served?.url ?? null,
+        ...(health === undefined ? {} : { health: health.url }),
+        ...(served?.endpoints === undefined ? {} : { endpoints: served.endpoints }),
+      },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
     };
@@ -97,6 +108,14 @@ export async function createService(config: Config | IssuerConfig, deps: Service
   }
 }
 
+interface ServedBroker {
+  readonly broker: Broker;
+  readonly url: string;
+  /** Where SDKs ask. */
+  readonly endpoints: string | undefined;
+  readonly parts: HealthParts;
+}
+
 /** Policies, identity, exchange, and the broker that joins them, at its private socket. */
 async function serveBroker(
   config: Config,
@@ -104,7 +123,7 @@ async function serveBroker(
   bundles: RunningJwtBundleSource,
   closers: Closers,
   otherParts: HealthParts,
-): Promise<{ readonly broker: Broker; readonly url: string; readonly parts: HealthParts }> {
+): Promise<ServedBroker> {
   const { trustDomain, spireTimeoutMs: timeoutMs } = config;
   const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
   closers.push(policies.close);
@@ -139,9 +158,13 @@ async function serveBroker(
   });
   closers.push(sockets.close);
   const parts = { ...otherParts, policies: policies.health, spire: svids.health };
-  const app = createWorkloadApp({ sockets, logger }, createBrokerApp({ broker, logger }));
+  const { url: endpoints, sessionsApp } = await serveSdkEndpoints(
+    { config: config.endpoints, broker, policies: policies.current, clock, logger },
+    closers,
+  );
+  const app = createWorkloadApp({ sockets, logger }, sessionsApp(createBrokerApp({ broker, logger })));
   socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
-  return { broker, url: socket.url, parts };
+  return { broker, url: socket.url, endpoints, parts };
 }
 
 /**

@@ -49,9 +49,10 @@ export const ERROR_CODES = {
   component_trapped: 'The component trapped or ran out of memory.',
   component_timed_out: 'The component did not finish within its time limit and was ended.',
 
+  session_invalid: 'No such session: its secret is wrong, or it has expired or was revoked.',
   request_invalid: 'The request is malformed.',
   request_too_large: 'The request is larger than the service reads.',
-  rate_limited: 'The client asks too often; `Retry-After` says when to ask again.',
+  rate_limited: 'The client asks too often, or for too much at a time; `Retry-After` says when to ask again.',
   host_unknown: 'The request is for a host that the issuer does not answer to.',
   not_found: 'There is nothing at this path.',
   method_not_allowed: 'The path does not answer this method.',

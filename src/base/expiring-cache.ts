@@ -44,6 +44,8 @@ export interface ExpiringCache<V> {
    * @throws what `load` throws; never while a usable value is in hand
    */
   get(key: string, load: Loader<V>, signal?: AbortSignal): Promise<V>;
+  /** The load for this key that is under way, if there is one: a newer value than the one in hand, if it succeeds. */
+  underWay(key: string): Promise<V> | undefined;
   /** Makes the next use of this value start a refresh behind it, however fresh it is. The value itself stays in use. */
   renew(key: string): void;
 }
@@ -199,6 +201,8 @@ export function createExpiringCache<V>(options: ExpiringCacheOptions<V>): Expiri
       if (failure !== undefined && now < failure.until) throw failure.error;
       return load(key, loader, signal);
     },
+
+    underWay: (key) => flights.underWay(key),
 
     renew(key) {
       const entry = entries.get(key);

@@ -16,6 +16,8 @@ export interface SingleFlight<V> {
   readonly size: number;
   /** True while a flight for this key is under way. */
   has(key: string): boolean;
+  /** The flight for this key that is under way, if there is one. */
+  underWay(key: string): Promise<V> | undefined;
   /**
    * Starts the work for `key`, or joins the flight that is under way.
    *
@@ -63,6 +65,7 @@ export function createSingleFlight<V>(options: SingleFlightOptions): SingleFligh
       return flights.size;
     },
     has: (key) => flights.has(key),
+    underWay: (key) => flights.get(key),
     run(key, work, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason);
       return abortable(flights.get(key) ?? start(key, work), signal);

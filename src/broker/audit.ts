@@ -9,13 +9,17 @@ import { scrub } from '../base/secret.ts';
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
  * `workload_api.open` is a socket that was opened for a component.
+ * `session.open`, `session.revoke` and `session.expire` are the life of a session.
  */
 export type AuditAction =
   | 'identity.request'
   | 'credentials.request'
   | 'identity.mint'
   | 'credentials.exchange'
-  | 'workload_api.open';
+  | 'workload_api.open'
+  | 'session.open'
+  | 'session.revoke'
+  | 'session.expire';
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {
@@ -25,6 +29,8 @@ export interface AuditFields {
   grant?: string;
   /** What the grant is for, such as the ARN of a role. Never a credential. */
   target?: string;
+  /** The ID of a session, which proves nothing. */
+  session?: string;
   /** SHA-256 of the JWT-SVID that was handed out or exchanged. */
   tokenSha256?: string;
 }

@@ -23,9 +23,18 @@ export interface Broker {
   identity(caller: Caller, audience: Audience): Promise<JwtSvid>;
   /**
    * The credentials that this component's policy grants under this name.
+   * @param patience for a caller who would rather wait a moment than have credentials that are about to end
    * @throws SvidxError `policy_denied`, `identity_*` or `exchange_*`
    */
-  credentials(caller: Caller, grant: string): Promise<Credentials>;
+  credentials(caller: Caller, grant: string, patience?: Patience): Promise<Credentials>;
+}
+
+/** For credentials in hand that have little of their life left, while newer ones are on the way. */
+export interface Patience {
+  /** How much is enough. Milliseconds. */
+  readonly minLifeMs: number;
+  /** How long newer ones are waited for. Milliseconds. */
+  readonly waitMs: number;
 }
 
 export interface BrokerOptions {
@@ -74,10 +83,10 @@ export function createBroker(options: BrokerOptions): Broker {
       });
     },
 
-    credentials(caller, grant) {
+    credentials(caller, grant, patience) {
       return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
         const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
-        return credentialCache.get(granted.fingerprint, (flight, previous) =>
+        const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
           audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
             const audience: Audience = [granted.grant.audience];
             const svid = await identityOf(policy, audience, flight);
@@ -89,9 +98,28 @@ export function createBroker(options: BrokerOptions): Broker {
             });
           }),
         );
+        return patience === undefined ? inHand : newer(granted.fingerprint, inHand, patience);
       });
     },
   };
+
+  /** The credentials that are on their way, where those in hand are about to end; those in hand where that takes too long. */
+  function newer(
+    key: string,
+    inHand: Credentials,
+    { minLifeMs, waitMs }: Patience,
+  ): Promise<Credentials> | Credentials {
+    const underWay = inHand.expiresAt - clock.now() < minLifeMs ? credentialCache.underWay(key) : undefined;
+    if (underWay === undefined) return inHand;
+    return new Promise((resolve) => {
+      const timer = clock.after(waitMs, () => resolve(inHand));
+      const settle = (credentials: Credentials): void => {
+        timer.cancel();
+        resolve(credentials);
+      };
+      underWay.then(settle, () => settle(inHand));
+    });
+  }
 
   /** The component's own JWT-SVID: held ones are shared by all who may have the very same identity and audience. */
   function identityOf(policy: ComponentPolicy, audience: Audience, signal?: AbortSignal): Promise<JwtSvid> {

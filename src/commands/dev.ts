@@ -91,6 +91,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         cacheSize: CACHE_SIZE,
         policyFolder,
         stsEndpoint: trust.stsUrl,
+        endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
         logLevel: options.logLevel,
       },
       { ...world, listener },
@@ -147,6 +148,7 @@ function readyLine(issuer: Issuer, service: Service, trust: DevTrustDomain): str
     issuer: issuer.url,
     discovery: issuer.discoveryUrl,
     broker: service.urls.broker,
+    endpoints: service.urls.endpoints,
     sts: trust.stsUrl,
     spire: `unix:${trust.spireSocket}`,
   });
@@ -166,6 +168,7 @@ function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policie
     '',
     `  issuer     ${issuer.url}`,
     `  discovery  ${issuer.discoveryUrl}`,
+    `  SDKs       ${service.urls.endpoints}`,
     `  AWS STS    ${trust.stsUrl}`,
     `  SPIRE      unix:${trust.spireSocket}`,
     `  components ${policies.components.map(({ component }) => component).join(', ')}`,

@@ -5,6 +5,7 @@ import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
 import type { Issuer } from './issuer.ts';
+import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
 import { parseUnixAddress } from './unix-address.ts';
@@ -41,12 +42,21 @@ export interface Config extends IssuerConfig {
   /** The absolute path of the policy folder. */
   readonly policyFolder: string;
   readonly stsEndpoint: string | undefined;
+  /** The endpoints for SDKs; absent: there are none. */
+  readonly endpoints?: EndpointsConfig;
+}
+
+export interface EndpointsConfig {
+  /** An address of loopback. */
+  readonly listen: ListenAddress;
+  /** What one session may ask. */
+  readonly requestsPerSecond: number;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** What says nothing where there is no broker. Whoever writes it may believe that it holds. */
-const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws']];
+const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws'], ['endpoints']];
 
 /**
  * Reads the configuration file.
@@ -60,7 +70,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -81,6 +91,9 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     cacheSize: broker.cacheSize,
     policyFolder: resolve(dirname(file), policies),
     stsEndpoint: aws.stsEndpoint,
+    ...(endpoints.listen === undefined
+      ? {}
+      : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
   });
 }
 

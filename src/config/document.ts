@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
-import { isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
+import { isLoopbackHost, isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
@@ -202,6 +202,24 @@ export const configDocument = z.strictObject({
         .max(1_000_000)
         .default(10_000)
         .describe('How many JWT-SVIDs, and how many credentials, are held in memory.'),
+    })
+    .prefault({}),
+  endpoints: z
+    .strictObject({
+      listen: z
+        .string()
+        .transform(toListenAddress)
+        .refine(({ host }) => isLoopbackHost(host), 'expected a loopback address, such as 127.0.0.1:8081')
+        .optional()
+        .describe(
+          'A listener on loopback that the SDKs of AWS, Azure and Google Cloud ask, each program in a session. Off as long as nothing is said.',
+        ),
+      requestsPerSecond: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1_000)
+        .describe('How much one session may ask there, and at once.'),
     })
     .prefault({}),
   health: z

@@ -1,16 +1,16 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { z } from 'zod';
-import { SvidxError, toSvidxError } from '../base/errors.ts';
+import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Broker } from '../broker/broker.ts';
 import { credentialFields } from '../credentials/wire.ts';
 import { parseAudience } from '../spiffe/audience.ts';
 import { BROKER_PATHS, tokenFields } from './broker-wire.ts';
-import { sendError, sendJson } from './errors.ts';
-import { callerFields, readJsonRequest, requestedName } from './json-request.ts';
+import { sendFailure, sendJson } from './errors.ts';
+import { callerFields, nameText, readJsonRequest } from './json-request.ts';
 
-const tokenRequest = z.strictObject({ ...callerFields, audience: z.array(requestedName).min(1).max(100) });
-const credentialsRequest = z.strictObject({ ...callerFields, grant: requestedName });
+const tokenRequest = z.strictObject({ ...callerFields, audience: z.array(nameText).min(1).max(100) });
+const credentialsRequest = z.strictObject({ ...callerFields, grant: nameText });
 
 /**
  * The interface of the private socket, for hosts and tools on this machine: two POST requests with JSON bodies.
@@ -25,7 +25,7 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
     [
       BROKER_PATHS.token,
       async (request) => {
-        const { component, digest, audience } = await readJsonRequest(request, tokenRequest);
+        const { component, digest, audience } = await readJsonRequest(tokenRequest, request);
         const wanted = parseAudience(audience);
         if (wanted === undefined) throw new SvidxError('request_invalid', 'audience: expected at least one');
         return tokenFields(await broker.identity({ component, digest }, wanted));
@@ -34,7 +34,7 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
     [
       BROKER_PATHS.credentials,
       async (request) => {
-        const { component, digest, grant } = await readJsonRequest(request, credentialsRequest);
+        const { component, digest, grant } = await readJsonRequest(credentialsRequest, request);
         return credentialFields(await broker.credentials({ component, digest }, grant));
       },
     ],
@@ -50,10 +50,7 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
       }
       sendJson(response, 200, await route(request));
     } catch (thrown) {
-      const error = toSvidxError(thrown);
-      if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
-      if (response.headersSent) response.destroy();
-      else sendError(response, error);
+      sendFailure(response, thrown, logger);
     }
   };
 }

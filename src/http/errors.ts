@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { ErrorCode, SvidxError } from '../base/errors.ts';
+import { type ErrorCode, type SvidxError, toSvidxError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { scrub } from '../base/secret.ts';
 
 /** The HTTP status of each error. Not proven is 401, not allowed 403; trouble upstream is 502, 503 or 504. */
@@ -37,6 +38,7 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   component_failed: 500,
   component_trapped: 500,
   component_timed_out: 504,
+  session_invalid: 401,
   request_invalid: 400,
   request_too_large: 413,
   rate_limited: 429,
@@ -59,6 +61,22 @@ export function sendError(response: ServerResponse, error: SvidxError): void {
   // It may repeat what was sent, and somebody may have sent a token where a name belongs.
   const body: ErrorBody = { code: error.code, message: scrub(error.message) };
   sendJson(response, HTTP_STATUS[error.code], body);
+}
+
+/**
+ * The end of a request that failed: what the caller gets, and a log line for a defect of ours.
+ * @param send how the error is written, where that is not our own way
+ */
+export function sendFailure(
+  response: ServerResponse,
+  thrown: unknown,
+  logger: Logger,
+  send: (response: ServerResponse, error: SvidxError) => void = sendError,
+): void {
+  const error = toSvidxError(thrown);
+  if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
+  if (response.headersSent) response.destroy();
+  else send(response, error);
 }
 
 /** An answer that nobody may keep. */

@@ -7,6 +7,7 @@ import type { AddressRange } from '../config/address-range.ts';
 import { createClientAddress } from './client-address.ts';
 import { sendError } from './errors.ts';
 import { createHostCheck, type HostCheckOptions } from './request-host.ts';
+import { tooLarge } from './too-large.ts';
 
 export interface IssuerGuardOptions extends HostCheckOptions {
   readonly clock: Clock;
@@ -17,9 +18,6 @@ export interface IssuerGuardOptions extends HostCheckOptions {
 
 /** How many clients are told apart, at about 150 bytes each. */
 const MAX_CLIENTS = 16_384;
-
-/** Far above what any client sends. */
-const MAX_HEADERS = 100;
 
 /**
  * Answers the requests that the issuer refuses whatever they ask for: too many from one client, with a body, for another
@@ -44,18 +42,11 @@ export function createIssuerGuard(
       sendError(response, new SvidxError('rate_limited', 'too many requests from this client'));
       return true;
     }
-    const problem = tooMuch(request) ?? wrongHost(request);
+    const problem = tooLarge(request) ?? wrongHost(request);
     if (problem === undefined) return false;
     // What is left of the request is not read: it could be of any length.
     if (problem.code === 'request_too_large') response.setHeader('Connection', 'close');
     sendError(response, problem);
     return true;
   };
-}
-
-function tooMuch({ headers, rawHeaders }: IncomingMessage): SvidxError | undefined {
-  if (rawHeaders.length > 2 * MAX_HEADERS) return new SvidxError('request_too_large', `over ${MAX_HEADERS} headers`);
-  const length = headers['content-length'];
-  if (headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0)) return undefined;
-  return new SvidxError('request_too_large', 'the issuer reads no body');
 }

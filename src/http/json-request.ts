@@ -9,16 +9,16 @@ import { readBody } from './read-body.ts';
 const MAX_BODY_BYTES = 16 * 1024;
 
 /** Names are only compared with those of a policy, so any text will do here; the bound is for the logs. */
-export const requestedName = z.string().min(1).max(2048);
+export const nameText = z.string().min(1).max(2048);
 
-/** On whose behalf a request of the private socket is. */
-export const callerFields = { component: requestedName, digest: digestText.optional() };
+/** On whose behalf a host asks at the private socket. */
+export const callerFields = { component: nameText, digest: digestText.optional() };
 
 /**
- * The JSON body of a request, as this schema has it.
- * @throws SvidxError `request_invalid` or `request_too_large`
+ * The body of a request to the private socket.
+ * @throws SvidxError `request_invalid` naming the key, or `request_too_large`
  */
-export async function readJsonRequest<S extends z.ZodType>(request: IncomingMessage, schema: S): Promise<z.output<S>> {
+export async function readJsonRequest<S extends z.ZodType>(schema: S, request: IncomingMessage): Promise<z.output<S>> {
   const result = schema.safeParse(await readJson(request));
   if (result.success) return result.data;
   const [issue] = result.error.issues;

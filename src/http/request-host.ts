@@ -25,11 +25,8 @@ export function createHostCheck({
   // Nearly every request has the same one, which is then not taken apart again.
   let lastGood: string | undefined;
   return (request) => {
-    const { host } = request.headers;
-    // RFC 9112 section 3.2: a request without exactly one valid Host is refused; Node itself keeps the first of several.
-    if (host === undefined || countOf(request.rawHeaders, 'host') !== 1) {
-      return new SvidxError('request_invalid', 'expected one Host header');
-    }
+    const host = onlyHost(request);
+    if (host === undefined) return new SvidxError('request_invalid', 'expected one Host header');
     const authority = request.url?.startsWith('/') ? host : (authorityOf(request.url ?? '') ?? host);
     if (authority === lastGood) return undefined;
     const name = nameOf(authority);
@@ -42,6 +39,16 @@ export function createHostCheck({
   };
 }
 
+/**
+ * The Host header of a request.
+ *
+ * RFC 9112 section 3.2: a request without exactly one valid Host is refused; Node itself keeps the first of several.
+ * @returns `undefined` where there is none, or more than one
+ */
+export function onlyHost({ headers, rawHeaders }: IncomingMessage): string | undefined {
+  return countOf(rawHeaders, 'host') === 1 ? headers.host : undefined;
+}
+
 /** RFC 9112 section 3.2.2: of a request in absolute form the target's host counts, whatever Host says. */
 function authorityOf(target: string): string | undefined {
   return /^https?:\/\/([^/?#]*)/i.exec(target)?.[1];
@@ -51,7 +58,11 @@ function nameOf(authority: string): string | undefined {
   return /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]*)?$/.exec(authority.toLowerCase())?.[1];
 }
 
-function countOf(rawHeaders: readonly string[], name: string): number {
+/**
+ * How often a header is there, which Node's own view of them does not tell.
+ * @param name in lower case
+ */
+export function countOf(rawHeaders: readonly string[], name: string): number {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const header = rawHeaders[index];

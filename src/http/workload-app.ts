@@ -1,10 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { z } from 'zod';
-import { SvidxError, toSvidxError } from '../base/errors.ts';
+import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import { WORKLOAD_API_PATH, type WorkloadApiFields } from './broker-wire.ts';
-import { sendError } from './errors.ts';
+import { sendFailure } from './errors.ts';
 import { callerFields, readJsonRequest } from './json-request.ts';
 
 export interface WorkloadAppOptions {
@@ -38,7 +38,7 @@ export function createWorkloadApp({ sockets, logger }: WorkloadAppOptions, next:
         response.setHeader('Allow', 'POST');
         throw new SvidxError('method_not_allowed', 'this path answers POST');
       }
-      const socket = await sockets.open(await readJsonRequest(request, openRequest));
+      const socket = await sockets.open(await readJsonRequest(openRequest, request));
       // Also where the client has gone in the meantime.
       gone.then(socket.close).catch((error: unknown) => logger.error({ error }, 'a socket could not be removed'));
       socket.closed.then(() => response.end());
@@ -46,9 +46,7 @@ export function createWorkloadApp({ sockets, logger }: WorkloadAppOptions, next:
       const { endpoint } = socket;
       response.write(`${JSON.stringify({ endpoint } satisfies WorkloadApiFields)}\n`);
     } catch (thrown) {
-      const error = toSvidxError(thrown);
-      if (error.code === 'internal_error') logger.error({ error }, 'a request failed');
-      sendError(response, error);
+      sendFailure(response, thrown, logger);
     }
   };
 }

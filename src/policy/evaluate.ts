@@ -1,3 +1,4 @@
+import type { Grant } from '../credentials/grant.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
@@ -12,11 +13,6 @@ export interface Caller {
 export type Decision<T> =
   | { readonly allowed: true; readonly policy: ComponentPolicy; readonly granted: T }
   | { readonly allowed: false; readonly policy: ComponentPolicy | undefined; readonly reason: string };
-
-/** May this component have anything at all? */
-export function evaluateComponent(set: PolicySet, caller: Caller): Decision<null> {
-  return evaluate(set, caller, () => ({ granted: null }));
-}
 
 /** May this component hold a JWT-SVID for all of these audiences? */
 export function evaluateAudience(set: PolicySet, caller: Caller, audience: Audience): Decision<Audience> {
@@ -34,6 +30,33 @@ export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Dec
     const granted = policy.grants.find((grant) => grant.name === name);
     return granted === undefined ? { reason: `it has no grant ${JSON.stringify(name)}` } : { granted };
   });
+}
+
+/** A grant of one kind of target. */
+export type NamedGrantOf<K extends Grant['kind']> = NamedGrant & { readonly grant: Extract<Grant, { kind: K }> };
+
+/**
+ * May this component have credentials of this kind that fit? An SDK names them in its own way, which must come to one grant.
+ * @param wanted what is asked for, as the reason of a refusal has it
+ */
+export function evaluateKind<K extends Grant['kind']>(
+  set: PolicySet,
+  caller: Caller,
+  kind: K,
+  fits: (candidate: NamedGrantOf<K>) => boolean,
+  wanted: string,
+): Decision<NamedGrantOf<K>> {
+  const isOfKind = (candidate: NamedGrant): candidate is NamedGrantOf<K> => candidate.grant.kind === kind;
+  return evaluate(set, caller, ({ grants }) => {
+    const [granted, another] = grants.filter(isOfKind).filter(fits);
+    if (granted === undefined) return { reason: `it has no ${kind} grant ${wanted}` };
+    return another === undefined ? { granted } : { reason: `it has several ${kind} grants ${wanted}` };
+  });
+}
+
+/** May this component have anything at all? */
+export function evaluateComponent(set: PolicySet, caller: Caller): Decision<ComponentPolicy> {
+  return evaluate(set, caller, (policy) => ({ granted: policy }));
 }
 
 function evaluate<T>(

@@ -59,6 +59,7 @@ describe('dev', () => {
         issuer: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
         discovery: `${ready.issuer}/.well-known/openid-configuration`,
         broker: `unix:${join(tmp, folder, 'broker.sock')}`,
+        endpoints: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
         sts: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
         spire: `unix:${join(tmp, folder, 'spire-admin.sock')}`,
       });

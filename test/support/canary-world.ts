@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
+import type { Config } from '../../src/config/config.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { type Authority, createAuthority } from '../../src/dev/authority.ts';
 import { createService, type Service } from '../../src/service.ts';
@@ -106,7 +107,7 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
   const issuer = parseIssuer('https://oidc.example.org');
   if ('problem' in issuer) throw new Error(issuer.problem);
   const policyFolder = await folderOf({ 'api.yaml': POLICY });
-  const config = {
+  const config: Config = {
     trustDomain: TRUST_DOMAIN,
     issuer,
     ...loopbackListeners(issuer),
@@ -118,7 +119,8 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     policyFolder,
     stsEndpoint: options.stsUrl ?? upstreams.sts.url,
     logLevel: 'trace',
-  } as const;
+    endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
+  };
   const service = await createService(config, { clock, random: () => 0.5, logger: log.logger });
   onTestFinished(service.close);
   await service.ready();

@@ -90,6 +90,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     cacheSize: 100,
     policyFolder,
     stsEndpoint: trust.stsUrl,
+    endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
     logLevel: 'trace',
     ...options.config,
   };

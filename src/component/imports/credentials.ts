@@ -40,6 +40,7 @@ export const CREDENTIALS_ERROR_CASE: Readonly<Record<ErrorCode, CredentialsError
   component_failed: 'internal',
   component_trapped: 'internal',
   component_timed_out: 'internal',
+  session_invalid: 'internal',
   request_invalid: 'rejected',
   request_too_large: 'rejected',
   rate_limited: 'unavailable',

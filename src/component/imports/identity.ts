@@ -39,6 +39,7 @@ export const IDENTITY_ERROR_CASE: Readonly<Record<ErrorCode, IdentityErrorCase>>
   component_failed: 'other',
   component_trapped: 'other',
   component_timed_out: 'other',
+  session_invalid: 'other',
   request_invalid: 'other',
   request_too_large: 'other',
   rate_limited: 'io',

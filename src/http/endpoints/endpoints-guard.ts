@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http';
+import { SvidxError } from '../../base/errors.ts';
+import { onlyHost } from '../request-host.ts';
+import { tooLarge } from '../too-large.ts';
+
+/**
+ * What no SDK sends and others do: browsers on behalf of a page (`Origin`, Fetch Metadata; not `Sec-Fetch-Mode`, which Node's
+ * own `fetch` sends), and proxies on behalf of who knows whom, also one that was talked into it (as AWS IMDSv2 does).
+ */
+const TELLTALE_HEADERS = ['origin', 'sec-fetch-site', 'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
+
+/**
+ * Makes the check of requests to the endpoints for SDKs, whatever they ask for and before any secret is looked at: they come
+ * straight from a program on this machine that was given our address.
+ * @param authority our own host and port, which the URLs that we hand out have
+ * @returns a function that gives what is wrong, if anything: `request_invalid`, `request_too_large` or `host_unknown`
+ */
+export function createEndpointsGuard(authority: string): (request: IncomingMessage) => SvidxError | undefined {
+  return (request) => {
+    const problem = tooLarge(request);
+    if (problem !== undefined) return problem;
+    const host = onlyHost(request);
+    if (host === undefined) return new SvidxError('request_invalid', 'expected one Host header');
+    // A name that was made to lead here (DNS rebinding) is not ours, and neither is another port on this machine.
+    if (host !== authority) return new SvidxError('host_unknown', 'this is not the host that the request is for');
+    if (!request.url?.startsWith('/')) return new SvidxError('request_invalid', 'expected a path, not a whole URL');
+    const telltale = TELLTALE_HEADERS.find((name) => request.headers[name] !== undefined);
+    if (telltale === undefined) return undefined;
+    return new SvidxError('request_invalid', `requests of browsers and proxies are refused: ${telltale}`);
+  };
+}
