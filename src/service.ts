@@ -3,6 +3,7 @@ import type { Clock } from './base/clock.ts';
 import { isLoopbackHost } from './base/http-url.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { createTokenFiles } from './broker/token-files.ts';
 import { startBundleSource } from './bundle-source.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
 
@@ -14,6 +15,7 @@ import { createBrokerApp } from './http/broker-app.ts';
 import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
+import { createTokenFileApp } from './http/token-file-app.ts';
 import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
@@ -162,7 +164,11 @@ async function serveBroker(
     { config: config.endpoints, broker, policies: policies.current, clock, logger },
     closers,
   );
-  const app = createWorkloadApp({ sockets, logger }, sessionsApp(createBrokerApp({ broker, logger })));
+  const tokenFiles = createTokenFiles({ broker, policies: policies.current, clock, logger });
+  const app = createWorkloadApp(
+    { sockets, logger },
+    createTokenFileApp({ tokenFiles, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
+  );
   socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
   return { broker, url: socket.url, endpoints, parts };
 }

@@ -11,6 +11,19 @@ export interface WorkloadApiFields {
   readonly endpoint: string;
 }
 
+/** Where the JWT-SVID of a grant is had for a file. */
+export const TOKEN_FILE_PATH = '/v1/token-file';
+
+/** A JWT-SVID in the clear, for a file. */
+export interface TokenFileFields {
+  /** The variable that names the file, and the others that go with it. */
+  readonly file: string;
+  readonly others: Readonly<Record<string, string>>;
+  /** ISO 8601 in UTC. */
+  readonly expiresAt: string;
+  readonly token: string;
+}
+
 /** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
 export interface TokenFields {
   readonly spiffeId: string;

@@ -3,8 +3,13 @@ import type { NamedGrant } from '../policy/policy-set.ts';
 /** Where sessions are opened on the private socket; each has a path below. */
 export const SESSIONS_PATH = '/v1/sessions';
 
-/** What a program has to be told of a grant to ask for it through its SDK. Nothing here is secret. */
-export type GrantFields =
+/**
+ * What a program has to be told of a grant to ask for it through its SDK, and whether its JWT-SVID may be in a file.
+ * Nothing here is secret.
+ */
+export type GrantFields = TargetFields & { readonly inFile?: true };
+
+type TargetFields =
   | { readonly name: string; readonly kind: 'aws'; readonly region: string }
   | { readonly name: string; readonly kind: 'azure'; readonly tenantId: string; readonly clientId: string }
   | {
@@ -16,7 +21,11 @@ export type GrantFields =
     }
   | { readonly name: string; readonly kind: 'vault' | 'oauth' };
 
-export function grantFields({ name, grant }: NamedGrant): GrantFields {
+export function grantFields(named: NamedGrant): GrantFields {
+  return { ...targetFields(named), ...(named.inFile ? { inFile: true } : {}) };
+}
+
+function targetFields({ name, grant }: NamedGrant): TargetFields {
   switch (grant.kind) {
     case 'aws':
       return { name, kind: grant.kind, region: grant.region };

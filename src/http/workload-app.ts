@@ -31,7 +31,10 @@ const openRequest = z.strictObject(callerFields);
  */
 export function createWorkloadApp({ sockets, logger }: WorkloadAppOptions, next: RequestListener): RequestListener {
   return async (request, response) => {
-    if (request.url?.split('?', 1)[0] !== WORKLOAD_API_PATH) return next(request, response);
+    if (request.url?.split('?', 1)[0] !== WORKLOAD_API_PATH) {
+      next(request, response);
+      return;
+    }
     const gone = new Promise<void>((resolve) => response.once('close', resolve));
     try {
       if (request.method !== 'POST') {

@@ -20,7 +20,15 @@ describe('the JSON Schema for editors', () => {
   test('is of draft 2020-12 and describes each key', () => {
     expect(schema['$schema']).toBe('https://json-schema.org/draft/2020-12/schema');
     const properties = Object(schema['properties']);
-    expect(Object.keys(properties)).toEqual(['component', 'spiffeId', 'selectors', 'digest', 'audiences', 'grants']);
+    expect(Object.keys(properties)).toEqual([
+      'component',
+      'spiffeId',
+      'selectors',
+      'digest',
+      'audiences',
+      'grants',
+      'files',
+    ]);
     for (const key of Object.keys(properties)) expect(properties[key].description, key).toMatch(/^[A-Z].*\.$/);
   });
 

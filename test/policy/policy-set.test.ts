@@ -39,6 +39,7 @@ describe('a good set of policies', () => {
             assumeRole: undefined,
           },
           fingerprint: expect.stringMatching(FINGERPRINT),
+          inFile: false,
         },
       ],
     });
