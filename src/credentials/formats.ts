@@ -22,7 +22,7 @@ export function formatCredentials(credentials: Credentials, format: CredentialFo
     case 'process':
       return JSON.stringify(processFields(fields));
     case 'env':
-      return Object.entries(environment(fields))
+      return Object.entries(credentialEnvironment(fields))
         .map(([name, value]) => `export ${name}=${quoteForShell(value)}`)
         .join('\n');
   }
@@ -41,8 +41,8 @@ function processFields(fields: CredentialFields): object {
   };
 }
 
-/** The variables that the target's own tools read. */
-function environment(fields: CredentialFields): Readonly<Record<string, string>> {
+/** The variables that the target's own tools read, with secrets in the clear. */
+export function credentialEnvironment(fields: CredentialFields): Readonly<Record<string, string>> {
   switch (fields.kind) {
     case 'aws':
       return {

@@ -1,4 +1,4 @@
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { z } from 'zod';
 import { type ErrorCode, isErrorCode, SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
@@ -28,6 +28,11 @@ export interface PrivateSocketClient {
    * @throws SvidxError as `ask`
    */
   hold<S extends z.ZodType>(path: string, body: object, answer: S): Promise<Held<z.output<S>>>;
+  /**
+   * A request to end something, without body and answer.
+   * @throws SvidxError as `ask`
+   */
+  end(path: string): Promise<void>;
   /** The error for an answer that says something else than was asked. */
   strange(): SvidxError;
 }
@@ -51,24 +56,20 @@ export function createPrivateSocketClient(socketPath: string): PrivateSocketClie
   }
 
   /** @param timeout aborted when the answer must be there, or its head at least */
-  function post(path: string, body: object, timeout: AbortSignal): Promise<IncomingMessage> {
-    const text = JSON.stringify(body);
+  function send(options: RequestOptions, text: string, timeout: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const outgoing = request(
-        {
-          socketPath,
-          path,
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) },
-          signal: timeout,
-        },
-        resolve,
-      );
+      const outgoing = request({ socketPath, ...options, signal: timeout }, resolve);
       outgoing.on('error', (error) => {
         reject(unreachable('code' in error ? String(error.code) : error.message));
       });
       outgoing.end(text);
     });
+  }
+
+  function post(path: string, body: object, timeout: AbortSignal): Promise<IncomingMessage> {
+    const text = JSON.stringify(body);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+    return send({ path, method: 'POST', headers }, text, timeout);
   }
 
   async function readAnswer(response: IncomingMessage): Promise<string> {
@@ -100,6 +101,11 @@ export function createPrivateSocketClient(socketPath: string): PrivateSocketClie
       const response = await post(path, body, AbortSignal.timeout(TIMEOUT_MS));
       if (response.statusCode !== 200) throw await toRefusal(response);
       return parse(await readAnswer(response), answer);
+    },
+    async end(path) {
+      const response = await send({ path, method: 'DELETE' }, '', AbortSignal.timeout(TIMEOUT_MS));
+      if (response.statusCode !== 204) throw await toRefusal(response);
+      response.resume();
     },
     async hold(path, body, answer) {
       const tooLate = new AbortController();

@@ -7,7 +7,7 @@ import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
-import { BROKER_PATHS, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
+import { BROKER_PATHS, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
 import { HEALTH_PATHS } from '../../src/http/health-app.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
@@ -106,6 +106,11 @@ function endpointTable(): string {
         const [request, answer] = brokerRows[name as keyof typeof BROKER_PATHS];
         return ['private socket', `\`POST ${path}\` ${request}`, answer];
       }),
+      [
+        'private socket',
+        `\`POST ${TOKEN_FILE_PATH}\` \`{component, grant, digest?}\``,
+        '`{file, others, expiresAt, token}`: the JWT-SVID of a grant under `files`, with the variables that go with it',
+      ],
       [
         'private socket',
         `\`POST ${WORKLOAD_API_PATH}\` \`{component, digest?}\``,

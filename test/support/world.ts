@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly entries?: readonly RegistrationEntry[];
   readonly keyType?: JwtKeyType;
   readonly clock?: Clock;
+  /** There is nothing that SDKs can ask. */
+  readonly withoutEndpoints?: true;
   /** Changes to the service's configuration. */
   readonly config?: Partial<Config>;
 }
@@ -90,7 +92,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     cacheSize: 100,
     policyFolder,
     stsEndpoint: trust.stsUrl,
-    endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
+    ...(options.withoutEndpoints
+      ? {}
+      : { endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 } }),
     logLevel: 'trace',
     ...options.config,
   };
