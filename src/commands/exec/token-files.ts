@@ -41,21 +41,20 @@ export function tokenFileProvider(options: TokenFileOptions): EnvironmentProvide
         throw error;
       });
       let timer: Timer = { cancel: () => {} };
-      let renewing = Promise.resolve();
+      let writing: Promise<unknown> = Promise.resolve();
       let closed = false;
 
       function renewAfter(ms: number, failures: number): void {
         if (closed) return;
-        timer = clock.after(ms, () => {
-          renewing = renew(failures);
-        });
+        timer = clock.after(ms, () => void renew(failures));
       }
 
       async function renew(failures: number): Promise<void> {
         try {
           const next = await client.get({ component }, grant.name);
           if (closed) return;
-          await folder.write(grant.name, next.token.reveal());
+          writing = folder.write(grant.name, next.token.reveal());
+          await writing;
           renewAfter(halfOfLife(next), 0);
         } catch (error) {
           logger.warn(
@@ -81,8 +80,8 @@ export function tokenFileProvider(options: TokenFileOptions): EnvironmentProvide
         async close() {
           closed = true;
           timer.cancel();
-          // What is being written would be there again.
-          await renewing;
+          // A file that is being written would be in the way of removing its folder.
+          await writing.catch(() => {});
           await folder.remove();
         },
       };
