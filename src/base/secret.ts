@@ -34,9 +34,10 @@ export class Secret {
 
 /**
  * Anything that looks like a token in compact form, or like one of its parts, or like the beginning of either: a JSON
- * object, which in base64url begins with `eyJ`, and what hangs on to it by dots.
+ * object, which in base64url begins with `eyJ`, and what hangs on to it by dots. And the secret of a session: 128 and 256 bits.
  */
-const TOKEN = /eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*/g;
+const TOKEN =
+  /eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*|(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g;
 
 /** What a piece of a token or key may look like, from a length on at which it is worth something. */
 const PIECE = /[A-Za-z0-9_-]{16,}/g;

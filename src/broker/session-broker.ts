@@ -7,7 +7,7 @@ import type { Grant } from '../credentials/grant.ts';
 import type { AzureGrant } from '../credentials/grants/azure.ts';
 import type { GcpGrant } from '../credentials/grants/gcp.ts';
 import { SDK_REFRESH_WINDOW_MS } from '../credentials/lifetimes.ts';
-import { type Decision, evaluateKind, type NamedGrantOf } from '../policy/evaluate.ts';
+import { type Decision, evaluateAudience, evaluateKind, type NamedGrantOf } from '../policy/evaluate.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { createAudit } from './audit.ts';
@@ -68,23 +68,28 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
     ask: (granted: NamedGrantOf<K>) => Promise<T>,
     servesUntil: (result: T, granted: NamedGrantOf<K>) => number = ({ expiresAt }) => expiresAt,
   ): Promise<{ result: T; grant: NamedGrantOf<K>['grant'] }> {
-    const { caller } = session;
     const decision = decide();
-    if (!decision.allowed)
-      return audit.record('credentials.request', auditFields(session, decision), () => deny(session, decision));
+    if (!decision.allowed) return refuse(session, decision);
     const { granted } = decision;
     const result = await ask(granted);
     sessions.confirm(session);
     const now = decide();
-    if (!now.allowed) return deny(session, now);
+    if (!now.allowed) return refuse(session, now);
     if (now.granted.fingerprint !== granted.fingerprint) {
-      throw new SvidxError(
-        'policy_denied',
-        `component ${JSON.stringify(caller.component)}: its policy has just changed`,
-      );
+      return refuse(session, { allowed: false, policy: now.policy, reason: 'its policy has just changed' });
     }
     sessions.extend(session, servesUntil(result, granted));
     return { result, grant: granted.grant };
+  }
+
+  function refuse({ caller, id: session }: Session, { policy, reason }: Refused): Promise<never> {
+    const { component } = caller;
+    const spiffeId = policy?.spiffeId.toString();
+    const fields = { component, session, ...(spiffeId === undefined ? {} : { spiffeId }) };
+    return audit.record('credentials.request', fields, async () => {
+      // The reason repeats what was asked for, and somebody may have put a token where a name belongs.
+      throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(component)}: ${reason}`));
+    });
   }
 
   /** The one grant of this kind, of the session's component and in the session, that is wanted. */
@@ -124,10 +129,16 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
     },
 
     async subjectToken(session, grant) {
-      const decide = decision(session, 'gcp', ({ name }) => name === grant, JSON.stringify(grant));
+      const findGrant = decision(session, 'gcp', ({ name }) => name === grant, JSON.stringify(grant));
+      const findHeld = (): ReturnType<typeof findGrant> => {
+        const found = findGrant();
+        if (!found.allowed) return found;
+        const held = evaluateAudience(policies(), session.caller, [found.granted.grant.audience]);
+        return held.allowed ? found : held;
+      };
       const { result } = await answer(
         session,
-        decide,
+        findHeld,
         (granted) => broker.identity(session.caller, [granted.grant.audience]),
         (_, granted) => clock.now() + accessTokenMs(granted.grant),
       );
@@ -142,19 +153,6 @@ function accessTokenMs({ serviceAccount, lifetimeSeconds }: GcpGrant): number {
 }
 
 type Refused = Decision<unknown> & { allowed: false };
-
-async function deny({ caller }: Session, { reason }: Refused): Promise<never> {
-  // The reason repeats what was asked for, and somebody may have put a token where a name belongs.
-  throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(caller.component)}: ${reason}`));
-}
-
-function auditFields({ caller, id }: Session, { policy }: Refused) {
-  return {
-    component: caller.component,
-    session: id,
-    ...(policy === undefined ? {} : { spiffeId: policy.spiffeId.toString() }),
-  };
-}
 
 /** An exchange gives credentials of its grant's kind. */
 function ofKind<K extends Credentials['kind']>(kind: K, credentials: Credentials): Extract<Credentials, { kind: K }> {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock, Timer } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -192,7 +192,7 @@ function fieldsOf({ caller, grant, id }: Pick<SessionRequest, 'caller' | 'grant'
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }
 
 function noSuchSession(): SvidxError {

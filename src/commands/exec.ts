@@ -1,11 +1,10 @@
 import { systemClock } from '../base/clock.ts';
 import { createLogger, type Logger } from '../base/logger.ts';
-import { createSessionsClient } from '../http/sessions-client.ts';
 import { type Child, type ChildEnd, signalExitCode, startChild } from './exec/child.ts';
 import { openEnvironment } from './exec/environment.ts';
 import { keepSession } from './exec/keep-session.ts';
 import { providersFor } from './exec/providers.ts';
-import { brokerSocketPath } from './socket-client.ts';
+import { brokerSocketPath, sessionsAt } from './socket-client.ts';
 import type { EndingSignal, Terminal } from './terminal.ts';
 
 export interface ExecOptions {
@@ -40,8 +39,9 @@ export async function exec(terminal: Terminal, words: readonly string[], options
 
   /** Nothing is started any more once we are asked to end. */
   async function run(): Promise<ChildEnd> {
-    const session = await createSessionsClient(socket).open({ component }, grant);
-    closers.push(keepSession(session, systemClock, logger));
+    const sessions = sessionsAt(socket);
+    const session = await sessions.open({ component }, { grant });
+    closers.push(keepSession(sessions, session, systemClock, logger));
     const runtimeFolder = terminal.env['XDG_RUNTIME_DIR'];
     const world = { clock: systemClock, random: Math.random, logger };
     const providers = providersFor({ ...world, socket, component, session, runtimeFolder });

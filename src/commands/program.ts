@@ -4,6 +4,7 @@ import { LOG_LEVELS } from '../base/logger.ts';
 import { scrub } from '../base/secret.ts';
 import { DEFAULT_BROKER_SOCKET } from '../config/document.ts';
 import { CREDENTIAL_FORMATS } from '../credentials/formats.ts';
+import { SESSION_FORMATS } from '../credentials/session-formats.ts';
 import { JWT_KEY_TYPE_NAMES } from '../dev/key-types.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -105,6 +106,26 @@ export function createProgram(terminal: Terminal): Command {
     .option('--grant <name>', 'which of its grants (default: all of them)')
     .addOption(socketOption(terminal))
     .action(async (words, options) => (await import('./exec.ts')).exec(terminal, words, options));
+
+  const session = program.command('session').description('what programs need to ask through their SDKs');
+  addCommand(session, 'open', 'open a session for a component and print what its SDKs need', [
+    'eval "$(svidx session open --component api-gateway --grant bedrock --format env)"',
+    'svidx session open --component api-gateway --grant reports --format google > google.json',
+  ])
+    .requiredOption('--component <id>', 'whose credentials')
+    .option('--grant <name>', 'for this grant alone (default: for all of its grants)')
+    .option('--ttl <duration>', 'how long it lives without being used: 1m to 1h', '15m')
+    .addOption(
+      new Option('--format <format>', 'json, env (AWS and Azure SDKs, for a shell) or google (a credential file)')
+        .choices(SESSION_FORMATS)
+        .default('json'),
+    )
+    .addOption(socketOption(terminal))
+    .action(async (options) => (await import('./session.ts')).sessionOpen(terminal, options));
+  addCommand(session, 'revoke', 'end a session at once', ['svidx session revoke qxArvdxcS8_itrF-LHgvmQ'])
+    .argument('<id>', 'the ID of the session, not its secret')
+    .addOption(socketOption(terminal))
+    .action(async (id, options) => (await import('./session.ts')).sessionRevoke(id, options));
 
   addCommand(program, 'verify', 'verify a JWT-SVID', [
     'svidx token --component api-gateway --audience me | svidx verify --audience me --bundles bundles.json',

@@ -33,11 +33,11 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
 
   function announce(): void {
     const { url: issuer, discoveryUrl: discovery } = config.issuer;
-    const { http, broker } = service.urls;
+    const { http, broker, endpoints } = service.urls;
     logger.info({ event: 'service.ready', issuer, http, broker }, 'ready');
     terminal.print(
       options.json
-        ? JSON.stringify({ ready: true, issuer, discovery, broker })
+        ? JSON.stringify({ ready: true, issuer, discovery, broker, endpoints })
         : `svidx serves ${issuer} at ${http}, and ${broker === null ? 'no components' : `components at ${broker}`}`,
     );
   }

@@ -1,5 +1,6 @@
 import { SvidxError } from '../base/errors.ts';
 import type { Credentials } from './credentials.ts';
+import { shellExports } from './shell.ts';
 import { type CredentialFields, credentialFields } from './wire.ts';
 
 /** The ways in which `svidx credentials` prints, and what each is for. */
@@ -22,9 +23,7 @@ export function formatCredentials(credentials: Credentials, format: CredentialFo
     case 'process':
       return JSON.stringify(processFields(fields));
     case 'env':
-      return Object.entries(credentialEnvironment(fields))
-        .map(([name, value]) => `export ${name}=${quoteForShell(value)}`)
-        .join('\n');
+      return shellExports(credentialEnvironment(fields));
   }
 }
 
@@ -66,9 +65,4 @@ export function credentialEnvironment(fields: CredentialFields): Readonly<Record
     case 'oauth':
       return { ACCESS_TOKEN: fields.token };
   }
-}
-
-/** POSIX shell: between single quotes everything stands for itself, except the single quote. */
-function quoteForShell(value: string): string {
-  return `'${value.replaceAll("'", `'\\''`)}'`;
 }

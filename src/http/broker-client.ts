@@ -3,7 +3,7 @@ import type { Broker } from '../broker/broker.ts';
 import { credentialFieldsSchema, credentialsFromFields } from '../credentials/wire.ts';
 import { type JwtSvid, parseJwtSvidUnverified } from '../spiffe/jwt-svid.ts';
 import { BROKER_PATHS, type TokenFields } from './broker-wire.ts';
-import { createPrivateSocketClient } from './private-socket-client.ts';
+import { createSocketClient } from './socket-client.ts';
 
 const tokenAnswer = z.object({ token: z.string() }) satisfies z.ZodType<Pick<TokenFields, 'token'>>;
 
@@ -13,24 +13,26 @@ const tokenAnswer = z.object({ token: z.string() }) satisfies z.ZodType<Pick<Tok
  * Its errors come back with the codes they had there, and `service_unreachable` where nothing answers.
  */
 export function createBrokerClient(socketPath: string): Broker {
-  const { ask, strange } = createPrivateSocketClient(socketPath);
+  const client = createSocketClient(socketPath);
 
   function readSvid(token: string): JwtSvid {
     try {
       return parseJwtSvidUnverified(token);
     } catch {
-      throw strange();
+      throw client.strange();
     }
   }
 
   return {
     async identity({ component, digest }, audience) {
-      const { token } = await ask(BROKER_PATHS.token, { component, digest, audience }, tokenAnswer);
+      const { token } = await client.ask('POST', BROKER_PATHS.token, { component, digest, audience }, tokenAnswer);
       return readSvid(token);
     },
     async credentials({ component, digest }, grant) {
-      const fields = await ask(BROKER_PATHS.credentials, { component, digest, grant }, credentialFieldsSchema);
-      return credentialsFromFields(fields);
+      const question = { component, digest, grant };
+      return credentialsFromFields(
+        await client.ask('POST', BROKER_PATHS.credentials, question, credentialFieldsSchema),
+      );
     },
   };
 }

@@ -24,6 +24,9 @@ export interface TokenFileFields {
   readonly token: string;
 }
 
+/** Where sessions are opened there; each has a path below. */
+export const SESSIONS_PATH = '/v1/sessions';
+
 /** A JWT-SVID in the clear, as the private socket and `svidx token --json` have it. */
 export interface TokenFields {
   readonly spiffeId: string;

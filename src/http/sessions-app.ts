@@ -4,15 +4,19 @@ import { durationSchema } from '../base/duration.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Session, Sessions } from '../broker/sessions.ts';
+import { grantFields } from '../credentials/grant-fields.ts';
+import { SESSIONS_PATH } from './broker-wire.ts';
 import { sendFailure, sendJson } from './errors.ts';
 import { callerFields, nameText, readJsonRequest } from './json-request.ts';
-import { grantFields, SESSIONS_PATH } from './sessions-wire.ts';
 
 const sessionRequest = z.strictObject({
   ...callerFields,
   grant: nameText.optional(),
   ttl: durationSchema({ min: 60, max: 3600 }, '15m'),
 });
+
+/** When to try again where as many sessions as may be are open. */
+const RETRY_SECONDS = 60;
 
 const SESSION_PATH = /^\/v1\/sessions\/([A-Za-z0-9_-]{22})$/;
 
@@ -28,7 +32,7 @@ export interface SessionsAppOptions {
  *
  * - `POST /v1/sessions` `{component, grant?, ttl?, digest?}` opens one: `{session, secret, expiresAt, endpoint, grants}`
  * - `POST /v1/sessions/<id>` renews it, as its use does: `{session, expiresAt}`
- * - `DELETE /v1/sessions/<id>` ends it: 204
+ * - `DELETE /v1/sessions/<id>` ends it: `{session}`
  * @param next answers everything else
  */
 export function createSessionsApp(
@@ -39,7 +43,8 @@ export function createSessionsApp(
     const { component, digest, grant, ttl } = await readJsonRequest(sessionRequest, request);
     const opened = await sessions.open({ caller: { component, digest }, grant, ttlMs: ttl * 1000 });
     const { session, policy, secret } = opened;
-    const grants = policy.grants.filter(({ name }) => grant === undefined || name === grant).map(grantFields);
+    const inSession = policy.grants.filter(({ name }) => grant === undefined || name === grant);
+    const grants = inSession.map(({ name, grant, inFile }) => grantFields(name, grant, inFile));
     return { ...sessionFields(session), secret: secret.reveal(), endpoint, grants };
   }
 
@@ -48,8 +53,7 @@ export function createSessionsApp(
       sendJson(response, 200, id === undefined ? await open(request) : sessionFields(sessions.renew(id)));
     } else if (request.method === 'DELETE' && id !== undefined) {
       await sessions.revoke(id);
-      response.writeHead(204, { 'Cache-Control': 'no-store' });
-      response.end();
+      sendJson(response, 200, { session: id });
     } else {
       const allowed = id === undefined ? 'POST' : 'POST, DELETE';
       response.setHeader('Allow', allowed);
@@ -67,9 +71,15 @@ export function createSessionsApp(
     try {
       await answer(request, response, id);
     } catch (thrown) {
+      // Those that nobody uses end by themselves, one after the other.
+      if (isFull(thrown)) response.setHeader('Retry-After', RETRY_SECONDS);
       sendFailure(response, thrown, logger);
     }
   };
+}
+
+function isFull(thrown: unknown): boolean {
+  return thrown instanceof SvidxError && thrown.code === 'rate_limited';
 }
 
 function sessionFields({ id, expiresAt }: Session): { session: string; expiresAt: string } {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Secret } from '../base/secret.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import { TOKEN_FILE_PATH, type TokenFileFields } from './broker-wire.ts';
-import { createPrivateSocketClient } from './private-socket-client.ts';
+import { createSocketClient } from './socket-client.ts';
 
 const tokenFileAnswer = z.object({
   file: z.string(),
@@ -26,10 +26,10 @@ export interface TokenFileClient {
 }
 
 export function createTokenFileClient(brokerSocket: string): TokenFileClient {
-  const client = createPrivateSocketClient(brokerSocket);
+  const client = createSocketClient(brokerSocket);
   return {
     async get({ component, digest }, grant) {
-      const answer = await client.ask(TOKEN_FILE_PATH, { component, digest, grant }, tokenFileAnswer);
+      const answer = await client.ask('POST', TOKEN_FILE_PATH, { component, digest, grant }, tokenFileAnswer);
       return {
         token: new Secret(answer.token),
         expiresAt: Date.parse(answer.expiresAt),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Caller } from '../policy/evaluate.ts';
 import { WORKLOAD_API_PATH, type WorkloadApiFields } from './broker-wire.ts';
-import { createPrivateSocketClient } from './private-socket-client.ts';
+import { createSocketClient } from './socket-client.ts';
 
 const openAnswer = z.object({ endpoint: z.string().regex(/^unix:\/\/\/./) }) satisfies z.ZodType<WorkloadApiFields>;
 
@@ -22,7 +22,7 @@ export interface WorkloadClient {
 }
 
 export function createWorkloadClient(brokerSocket: string): WorkloadClient {
-  const client = createPrivateSocketClient(brokerSocket);
+  const client = createSocketClient(brokerSocket);
   return {
     async open({ component, digest }) {
       const { answer, ended, release } = await client.hold(WORKLOAD_API_PATH, { component, digest }, openAnswer);

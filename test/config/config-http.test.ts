@@ -184,3 +184,32 @@ describe('a listener for health checks', () => {
     expect(await problem(`health: ${value}`)).toMatch(/^health/);
   });
 });
+
+describe('the endpoints for SDKs', () => {
+  test('are there when they have an address', async () => {
+    expect(await load('')).not.toHaveProperty('endpoints');
+    expect(await load('endpoints: { requestsPerSecond: 5 }')).not.toHaveProperty('endpoints');
+    expect(await load('endpoints: { listen: "127.0.0.1:8081" }')).toMatchObject({
+      endpoints: { listen: { host: '127.0.0.1', port: 8081 }, requestsPerSecond: 1_000 },
+    });
+    expect(await load('endpoints: { listen: "[::1]:0", requestsPerSecond: 5 }')).toMatchObject({
+      endpoints: { listen: { host: '::1', port: 0 }, requestsPerSecond: 5 },
+    });
+  });
+
+  test.each(['0.0.0.0:8081', '192.0.2.1:8081', '[::]:8081', '128.0.0.1:8081'])(
+    'stay on loopback, whatever anybody writes: not %s',
+    async (address) => {
+      expect(await problem(`endpoints: { listen: "${address}" }`)).toBe(
+        'endpoints.listen: expected a loopback address, such as 127.0.0.1:8081',
+      );
+    },
+  );
+
+  test('say nothing without a broker', async () => {
+    const alone = 'broker: { enabled: false }\nbundle: { file: { path: /b } }\n';
+    expect(await problem(`${alone}endpoints: { listen: "127.0.0.1:8081" }`)).toBe(
+      'endpoints: says nothing with "broker.enabled: false"',
+    );
+  });
+});

@@ -7,7 +7,10 @@ import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
-import { BROKER_PATHS, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
+import { BROKER_PATHS, SESSIONS_PATH, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
+import { awsEndpoint } from '../../src/http/endpoints/aws.ts';
+import { azureEndpoint } from '../../src/http/endpoints/azure.ts';
+import { gcpEndpoint } from '../../src/http/endpoints/gcp.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
 import { HEALTH_PATHS } from '../../src/http/health-app.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
@@ -82,6 +85,7 @@ function endpointTable(): string {
   if ('problem' in issuer) throw new Error(issuer.problem);
   const caching = `for anybody; \`Cache-Control: public, max-age=${MAX_AGE_SECONDS}\`, \`ETag\`, CORS open`;
   const everywhere = 'issuer, private socket, `health.listen`';
+  const sdks = '`endpoints.listen`';
   const health = '200, or 503 where something is `down`';
   const brokerRows: Readonly<Record<keyof typeof BROKER_PATHS, readonly [string, string]>> = {
     token: ['`{component, audience: [...], digest?}`', '`{spiffeId, audience, expiresAt, token}`'],
@@ -115,6 +119,28 @@ function endpointTable(): string {
         'private socket',
         `\`POST ${WORKLOAD_API_PATH}\` \`{component, digest?}\``,
         '`{endpoint}` and a line end: a unix socket with the SPIFFE Workload API for that component, open as long as this connection',
+      ],
+      [
+        'private socket',
+        `\`POST ${SESSIONS_PATH}\` \`{component, grant?, ttl?, digest?}\``,
+        'opens a session: `{session, secret, expiresAt, endpoint, grants: [{name, kind, ...}]}`',
+      ],
+      ['private socket', `\`POST ${SESSIONS_PATH}/<session>\``, 'renews it, as its use does: `{session, expiresAt}`'],
+      ['private socket', `\`DELETE ${SESSIONS_PATH}/<session>\``, 'ends it: `{session}`'],
+      [
+        sdks,
+        `\`GET ${awsEndpoint.prefix}<grant>\`, the secret in \`Authorization\``,
+        'AWS container credentials: `{AccessKeyId, SecretAccessKey, Token, Expiration}`; errors `{Code, Message}`',
+      ],
+      [
+        sdks,
+        `\`GET ${azureEndpoint.prefix}token?api-version=2019-08-01&resource=...[&client_id=...]\`, the secret in \`X-IDENTITY-HEADER\``,
+        'App Service managed identity: `{access_token, expires_on, resource, token_type, client_id}`; errors `{statusCode, message}`',
+      ],
+      [
+        sdks,
+        `\`GET ${gcpEndpoint.prefix}<grant>/subject-token\`, the secret in \`Authorization: Bearer\``,
+        "`{subject_token}`: the JWT-SVID for the grant's provider, where the policy has that audience too",
       ],
     ],
   );

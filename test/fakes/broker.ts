@@ -11,6 +11,8 @@ export interface FakeBroker extends Broker {
   readonly asked: { caller: Caller; audience?: Audience; grant?: string }[];
   /** Thrown instead of an answer. */
   failure: unknown;
+  /** The credentials that are given out. */
+  give: Credentials;
   /** Awaited before each answer. */
   gate: Promise<unknown>;
   /** Resolves once it was asked at least this often. */
@@ -29,6 +31,13 @@ export const FAKE_CREDENTIALS: Credentials = Object.freeze({
   region: 'eu-central-1',
 });
 
+export const FAKE_ACCESS_TOKEN: Credentials = Object.freeze({
+  kind: 'azure',
+  token: new Secret('the-access-token-of-entra'),
+  tokenType: 'Bearer',
+  expiresAt: EXPIRY_SECONDS * 1000,
+});
+
 export function createFakeBroker(): FakeBroker {
   let waiters: { count: number; resolve: () => void }[] = [];
 
@@ -41,6 +50,7 @@ export function createFakeBroker(): FakeBroker {
   const broker: FakeBroker = {
     asked: [],
     failure: undefined,
+    give: FAKE_CREDENTIALS,
     gate: Promise.resolve(),
     waitForAsked(count) {
       if (broker.asked.length >= count) return Promise.resolve();
@@ -56,7 +66,7 @@ export function createFakeBroker(): FakeBroker {
       note({ caller, grant });
       await broker.gate;
       if (broker.failure !== undefined) throw broker.failure;
-      return FAKE_CREDENTIALS;
+      return broker.give;
     },
   };
   return broker;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluateAudience, evaluateGrant } from '../../src/policy/evaluate.ts';
+import { evaluateAudience, evaluateComponent, evaluateGrant, evaluateKind } from '../../src/policy/evaluate.ts';
 import type { PolicySet } from '../../src/policy/policy-set.ts';
 import type { Audience } from '../../src/spiffe/audience.ts';
 import { changedPolicy, compile, FULL_POLICY } from '../support/policies.ts';
@@ -220,4 +220,44 @@ test('a policy that was changed decides differently only in its own set', () => 
   const changed = compile(changedPolicy('[sts.amazonaws.com]', '[other]'));
   expect(evaluateAudience(changed, { component: 'api' }, ['sts.amazonaws.com']).allowed).toBe(false);
   expect(mayHold('api', 'sts.amazonaws.com')).toBe(true);
+});
+
+describe('a grant that is named in the way of an SDK', () => {
+  const several = compile(
+    FULL_POLICY,
+    `component: two
+spiffeId: spiffe://example.org/two
+selectors: [a:b]
+grants:
+  first: { azure: { tenantId: example.org, clientId: 11111111-1111-4111-8111-111111111111, scope: 'https://a/.default' } }
+  second: { azure: { tenantId: example.org, clientId: 11111111-1111-4111-8111-111111111111, scope: 'https://b/.default' } }
+  third: { aws: { roleArn: 'arn:aws:iam::111122223333:role/r', region: us-east-1 } }
+`,
+  );
+  const ask = (component: string, kind: 'aws' | 'azure' | 'gcp', fits: (name: string) => boolean) =>
+    evaluateKind(several, { component }, kind, ({ name }) => fits(name), 'wanted');
+
+  test('is the one that fits, of its kind', () => {
+    expect(ask('two', 'azure', (name) => name === 'second')).toMatchObject({
+      allowed: true,
+      granted: { name: 'second' },
+    });
+    expect(ask('two', 'aws', () => true)).toMatchObject({ allowed: true, granted: { name: 'third' } });
+  });
+
+  test.each([
+    ['none of the kind', ask('two', 'gcp', () => true), 'it has no gcp grant wanted'],
+    ['one that fits, of another kind', ask('two', 'azure', (name) => name === 'third'), 'it has no azure grant wanted'],
+    ['two that fit', ask('two', 'azure', () => true), 'it has several azure grants wanted'],
+    ["another component's", ask('api', 'azure', () => true), 'it has no azure grant wanted'],
+    ['a component without a policy', ask('nobody', 'aws', () => true), 'no policy names it'],
+  ])('is denied with %s', (_, decision, reason) => {
+    expect(decision).toMatchObject({ allowed: false, reason });
+  });
+
+  test('and a component may have something, or not', () => {
+    expect(evaluateComponent(several, { component: 'two' })).toMatchObject({ allowed: true });
+    expect(evaluateComponent(several, { component: 'three' })).toMatchObject({ allowed: false });
+    expect(evaluateComponent(set, { component: 'api', digest: OTHER_DIGEST })).toMatchObject({ allowed: false });
+  });
 });

@@ -1,4 +1,4 @@
-import type { GrantFields } from '../../http/sessions-wire.ts';
+import type { GrantFields } from '../../credentials/grant-fields.ts';
 
 /**
  * What a target's SDKs and tools would use before, or instead of, what they are given here: the credentials of whoever runs

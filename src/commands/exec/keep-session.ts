@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { OpenSession } from '../../http/sessions-client.ts';
+import type { OpenedSession, SessionClient } from '../../http/session-client.ts';
 
 /** How long after a failed renewal the next is tried. Milliseconds. */
 const RETRY_MS = 10_000;
@@ -15,29 +15,34 @@ const SHARE = 1 / 3;
  * Keeps a session open, whether it is used or not.
  * @returns the function that ends it, which never throws: a service that has gone has ended it as well
  */
-export function keepSession(session: OpenSession, clock: Clock, logger: Logger): () => Promise<void> {
+export function keepSession(
+  sessions: Pick<SessionClient, 'renew' | 'revoke'>,
+  { session, expiresAt }: Pick<OpenedSession, 'session' | 'expiresAt'>,
+  clock: Clock,
+  logger: Logger,
+): () => Promise<void> {
   let timer: Timer = { cancel: () => {} };
   let closed = false;
 
-  function renewBefore(expiresAt: number): void {
-    renewAfter(Math.max(MIN_WAIT_MS, (expiresAt - clock.now()) * SHARE));
+  function renewBefore(end: number): void {
+    renewAfter(Math.max(MIN_WAIT_MS, (end - clock.now()) * SHARE));
   }
 
   function renewAfter(ms: number): void {
     if (closed) return;
     timer = clock.after(ms, () => {
-      session.renew().then(renewBefore, (error: unknown) => {
+      sessions.renew(session).then(renewBefore, (error: unknown) => {
         logger.warn({ event: 'exec.session_not_renewed', error }, 'the session may end before the program');
         renewAfter(RETRY_MS);
       });
     });
   }
 
-  renewBefore(session.expiresAt);
+  renewBefore(expiresAt);
   return async () => {
     closed = true;
     timer.cancel();
-    await session.revoke().catch((error: unknown) => {
+    await sessions.revoke(session).catch((error: unknown) => {
       logger.warn({ event: 'exec.session_not_revoked', error }, 'the session ends by itself');
     });
   };

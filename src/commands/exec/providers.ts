@@ -1,12 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { GrantFields } from '../../credentials/grant-fields.ts';
 import { createBrokerClient } from '../../http/broker-client.ts';
-import type { OpenSession, SessionGrant, SessionGrantOf } from '../../http/sessions-client.ts';
+import type { OpenedSession } from '../../http/session-client.ts';
 import { createTokenFileClient } from '../../http/token-file-client.ts';
 import { createWorkloadClient } from '../../http/workload-client.ts';
 import { AMBIENT_VARIABLES } from './ambient.ts';
 import type { EnvironmentProvider } from './environment.ts';
-import { awsEndpointProvider, azureEndpointProvider, gcpEndpointProvider } from './sdk-endpoints.ts';
+import { gcpEndpointProvider, sdkEndpointsProvider } from './sdk-endpoints.ts';
 import { staticCredentialsProvider } from './static-credentials.ts';
 import { tokenFileProvider } from './token-files.ts';
 import { workloadApiProvider } from './workload-api.ts';
@@ -15,7 +16,7 @@ export interface ProvidersOptions {
   /** The path of the private socket. */
   readonly socket: string;
   readonly component: string;
-  readonly session: OpenSession;
+  readonly session: OpenedSession;
   /** `XDG_RUNTIME_DIR`, if it is set. */
   readonly runtimeFolder: string | undefined;
   readonly clock: Clock;
@@ -45,21 +46,19 @@ export function providersFor(options: ProvidersOptions): EnvironmentProvider[] {
   ];
 }
 
-function endpointProviders({ endpoint, secret, grants }: OpenSession, runtimeFolder: string | undefined) {
+function endpointProviders({ endpoint, secret, grants }: OpenedSession, runtimeFolder: string | undefined) {
   if (endpoint === null) return [];
-  const session = { endpoint, secret };
-  const azure = ofKind(grants, 'azure');
+  const session = { endpoint, secret, grants };
   return [
-    ...ofKind(grants, 'aws').map((grant) => awsEndpointProvider(session, grant)),
-    ...(azure.length === 0 ? [] : [azureEndpointProvider(session, azure)]),
+    ...(grants.some(({ kind }) => kind === 'aws' || kind === 'azure') ? [sdkEndpointsProvider(session)] : []),
     ...ofKind(grants, 'gcp').map((grant) => gcpEndpointProvider(session, grant, runtimeFolder)),
   ];
 }
 
-function hasEndpoint({ endpoint }: OpenSession, { kind }: SessionGrant): boolean {
+function hasEndpoint({ endpoint }: OpenedSession, { kind }: GrantFields): boolean {
   return endpoint !== null && (kind === 'aws' || kind === 'azure' || kind === 'gcp');
 }
 
-function ofKind<K extends 'aws' | 'azure' | 'gcp'>(grants: readonly SessionGrant[], kind: K): SessionGrantOf<K>[] {
-  return grants.filter((grant): grant is SessionGrantOf<K> => grant.kind === kind);
+function ofKind<K extends 'aws' | 'azure' | 'gcp'>(grants: readonly GrantFields[], kind: K) {
+  return grants.filter((grant): grant is Extract<GrantFields, { kind: K }> => grant.kind === kind);
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { SvidxError } from '../../../src/base/errors.ts';
-import { Secret } from '../../../src/base/secret.ts';
 import { keepSession } from '../../../src/commands/exec/keep-session.ts';
 import { createFakeClock } from '../../fakes/clock.ts';
 import { createMemoryLog } from '../../fakes/log.ts';
@@ -11,11 +10,7 @@ function keep() {
   const clock = createFakeClock();
   const log = createMemoryLog();
   const seen = { renewed: 0, revoked: 0, failure: undefined as SvidxError | undefined };
-  const session = {
-    secret: new Secret('s'),
-    endpoint: null,
-    grants: [],
-    expiresAt: clock.now() + TTL_MS,
+  const sessions = {
     async renew() {
       seen.renewed += 1;
       if (seen.failure !== undefined) throw seen.failure;
@@ -26,7 +21,8 @@ function keep() {
       if (seen.failure !== undefined) throw seen.failure;
     },
   };
-  return { clock, log, seen, end: keepSession(session, clock, log.logger) };
+  const opened = { session: 'id', expiresAt: clock.now() + TTL_MS };
+  return { clock, log, seen, end: keepSession(sessions, opened, clock, log.logger) };
 }
 
 describe('a session that is kept', () => {

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { z } from 'zod';
 import { type ErrorCode, isErrorCode, SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
@@ -16,24 +16,20 @@ const TIMEOUT_MS = 40_000;
 /** Far above any token or credential. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 
-/** Requests to the private socket of a service that runs elsewhere on this machine. */
-export interface PrivateSocketClient {
+/** Asks a service at its private socket. */
+export interface SocketClient {
   /**
-   * @returns the answer, as this schema has it
-   * @throws SvidxError with the code that it had there; `service_unreachable` where nothing of the kind answers
+   * One question, as JSON where it has a body.
+   * @param answer what a good answer looks like
+   * @throws SvidxError with the code it had there; `service_unreachable` where nothing of ours answers
    */
-  ask<S extends z.ZodType>(path: string, body: object, answer: S): Promise<z.output<S>>;
+  ask<S extends z.ZodType>(method: string, path: string, body: object | undefined, answer: S): Promise<z.output<S>>;
   /**
    * A request whose answer is one line, followed by nothing for as long as the connection is open.
    * @throws SvidxError as `ask`
    */
   hold<S extends z.ZodType>(path: string, body: object, answer: S): Promise<Held<z.output<S>>>;
-  /**
-   * A request to end something, without body and answer.
-   * @throws SvidxError as `ask`
-   */
-  end(path: string): Promise<void>;
-  /** The error for an answer that says something else than was asked. */
+  /** For an answer that only looked good. */
   strange(): SvidxError;
 }
 
@@ -46,7 +42,7 @@ export interface Held<T> {
   release(): void;
 }
 
-export function createPrivateSocketClient(socketPath: string): PrivateSocketClient {
+export function createSocketClient(socketPath: string): SocketClient {
   function unreachable(reason: string): SvidxError {
     return new SvidxError('service_unreachable', `no svid-exchange service answers at ${socketPath} (${reason})`);
   }
@@ -56,20 +52,21 @@ export function createPrivateSocketClient(socketPath: string): PrivateSocketClie
   }
 
   /** @param timeout aborted when the answer must be there, or its head at least */
-  function send(options: RequestOptions, text: string, timeout: AbortSignal): Promise<IncomingMessage> {
+  function send(
+    method: string,
+    path: string,
+    body: object | undefined,
+    timeout: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const text = body === undefined ? '' : JSON.stringify(body);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
     return new Promise((resolve, reject) => {
-      const outgoing = request({ socketPath, ...options, signal: timeout }, resolve);
+      const outgoing = request({ socketPath, path, method, headers, signal: timeout }, resolve);
       outgoing.on('error', (error) => {
         reject(unreachable('code' in error ? String(error.code) : error.message));
       });
       outgoing.end(text);
     });
-  }
-
-  function post(path: string, body: object, timeout: AbortSignal): Promise<IncomingMessage> {
-    const text = JSON.stringify(body);
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
-    return send({ path, method: 'POST', headers }, text, timeout);
   }
 
   async function readAnswer(response: IncomingMessage): Promise<string> {
@@ -97,21 +94,16 @@ export function createPrivateSocketClient(socketPath: string): PrivateSocketClie
 
   return {
     strange,
-    async ask(path, body, answer) {
-      const response = await post(path, body, AbortSignal.timeout(TIMEOUT_MS));
+    async ask(method, path, body, answer) {
+      const response = await send(method, path, body, AbortSignal.timeout(TIMEOUT_MS));
       if (response.statusCode !== 200) throw await toRefusal(response);
       return parse(await readAnswer(response), answer);
-    },
-    async end(path) {
-      const response = await send({ path, method: 'DELETE' }, '', AbortSignal.timeout(TIMEOUT_MS));
-      if (response.statusCode !== 204) throw await toRefusal(response);
-      response.resume();
     },
     async hold(path, body, answer) {
       const tooLate = new AbortController();
       const timer = setTimeout(() => tooLate.abort(), TIMEOUT_MS);
       try {
-        const response = await post(path, body, tooLate.signal);
+        const response = await send('POST', path, body, tooLate.signal);
         if (response.statusCode !== 200) throw await toRefusal(response);
         const ended = new Promise<void>((resolve) => response.once('close', resolve));
         // A service that is killed breaks it off, which is how it ends.
