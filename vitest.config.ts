@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: ['test/support/build-components.ts'],
     // Processes, not threads: the component host has worker threads of its own.
     pool: 'forks',
+    // Much of the time goes by waiting for processes and sockets: no core is left to wait alone.
+    maxWorkers: '100%',
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // Not the developer's: a test that needs a variable sets it itself.

@@ -44,8 +44,8 @@ export async function startBenchWorld(components: number): Promise<BenchWorld> {
     issuer,
     keyType: 'ec-p256',
     keyTtlMs: 24 * 3600_000,
-    entries: entriesForPolicies(policies),
-    policies,
+    entries: () => entriesForPolicies(policies),
+    policies: () => policies,
   });
   const config: Config = {
     trustDomain,

@@ -15,6 +15,7 @@ import { createBrokerApp } from './http/broker-app.ts';
 import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
+import type { TokenEndpoint } from './http/token-endpoint.ts';
 import { createTokenFileApp } from './http/token-file-app.ts';
 import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
@@ -86,7 +87,13 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 
     const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
     closers.push(tcp.close);
-    const issuerApp = createIssuerApp({ ...config, loopback: isLoopbackHost(config.listen.host), bundles, clock });
+    const issuerApp = createIssuerApp({
+      ...config,
+      loopback: isLoopbackHost(config.listen.host),
+      bundles,
+      clock,
+      tokenEndpoint: served?.tokenEndpoint,
+    });
     tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
 
     const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
@@ -112,10 +119,13 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 
 interface ServedBroker {
   readonly broker: Broker;
+  /** Of the private socket. */
   readonly url: string;
+  readonly parts: HealthParts;
+  /** For the issuer's listener; `undefined` where it is not asked for. */
+  readonly tokenEndpoint: TokenEndpoint | undefined;
   /** Where SDKs ask. */
   readonly endpoints: string | undefined;
-  readonly parts: HealthParts;
 }
 
 /** Policies, identity, exchange, and the broker that joins them, at its private socket. */
@@ -170,7 +180,25 @@ async function serveBroker(
     createTokenFileApp({ tokenFiles, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
   );
   socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
-  return { broker, url: socket.url, endpoints, parts };
+  return { broker, url: socket.url, endpoints, parts, tokenEndpoint: await openTokenEndpoint() };
+
+  async function openTokenEndpoint(): Promise<TokenEndpoint | undefined> {
+    const { issuer, tokenEndpoint } = config;
+    if (tokenEndpoint === undefined) return undefined;
+    const { createTokenRedeemer } = await import('./broker/token-redeemer.ts');
+    const { createTokenEndpoint } = await import('./http/token-endpoint.ts');
+    const { audience } = tokenEndpoint;
+    const redeemer = createTokenRedeemer({
+      broker,
+      policies: policies.current,
+      bundles,
+      trustDomain,
+      audience,
+      clock,
+      logger,
+    });
+    return createTokenEndpoint({ issuer, config: tokenEndpoint, redeemer, clock, logger });
+  }
 }
 
 /**

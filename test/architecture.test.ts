@@ -81,7 +81,7 @@ describe('layers', () => {
 
   test('only service.ts, doctor and dev know the concrete sources and exchangers', () => {
     const concrete =
-      /^(identity\/(delegated-identity|workload-api|bundle-endpoint|bundle-file)|exchange\/(aws|registry))/;
+      /^(identity\/(delegated-identity|workload-api|bundle-endpoint|bundle-file)|exchange\/(aws|azure|gcp|vault|oauth|registry|upstream))/;
     const users = imports
       .filter(
         ({ file, target }) =>

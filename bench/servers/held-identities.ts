@@ -34,9 +34,10 @@ const components = tokens.map((_, index) => ({
   digest: undefined,
   audiences: ['a'],
   grants: [],
+  tokenSubjects: [],
 }));
 const byName = new Map(components.map((policy) => [policy.component, policy]));
-const policies: PolicySet = { components, get: (name) => byName.get(name) };
+const policies: PolicySet = { components, get: (name) => byName.get(name), admitting: () => [] };
 
 function createFilled(): Broker {
   return createBroker({

@@ -26,6 +26,8 @@ export interface RetryOptions extends Backoff {
   readonly attempts: number;
   /** Whether this failure may pass by itself. */
   isRetryable(error: unknown): boolean;
+  /** Milliseconds for which whoever failed wants to be left alone (such as `Retry-After` says); the wait begins after them. */
+  pauseMs?(error: unknown): number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +41,8 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
       return await operation();
     } catch (error) {
       if (attempt + 1 >= options.attempts || options.signal?.aborted || !options.isRetryable(error)) throw error;
-      await sleep(options.clock, backoffDelay(attempt, options, options.random), options.signal);
+      const pause = options.pauseMs?.(error) ?? 0;
+      await sleep(options.clock, pause + backoffDelay(attempt, options, options.random), options.signal);
     }
   }
 }

@@ -7,6 +7,7 @@ import { scrub } from '../base/secret.ts';
  * One thing that was decided or done.
  *
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
+ * `credentials.redeem` is what somebody asked for at the token endpoint, followed by the request on a component's behalf.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
  * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
  * `session.open`, `session.revoke` and `session.expire` are the life of a session.
@@ -14,6 +15,7 @@ import { scrub } from '../base/secret.ts';
 export type AuditAction =
   | 'identity.request'
   | 'credentials.request'
+  | 'credentials.redeem'
   | 'identity.mint'
   | 'credentials.exchange'
   | 'workload_api.open'
@@ -24,7 +26,8 @@ export type AuditAction =
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {
-  readonly component: string;
+  /** Absent where it is not known yet whose grant is asked for. */
+  component?: string;
   spiffeId?: string;
   audience?: readonly string[];
   grant?: string;
@@ -34,6 +37,9 @@ export interface AuditFields {
   session?: string;
   /** SHA-256 of the JWT-SVID that was handed out or exchanged. */
   tokenSha256?: string;
+  /** Who proved to be whom at the token endpoint, and SHA-256 of the JWT-SVID that proved it. */
+  subject?: string;
+  subjectTokenSha256?: string;
 }
 
 export interface AuditEvent extends Readonly<AuditFields> {
@@ -88,8 +94,9 @@ export function createAudit(options: { readonly logger: Logger; readonly clock: 
 function cleaned(fields: AuditFields): AuditFields {
   return {
     ...fields,
-    component: scrub(fields.component),
+    ...(fields.component === undefined ? {} : { component: scrub(fields.component) }),
     ...(fields.audience === undefined ? {} : { audience: fields.audience.map((name) => scrub(name)) }),
     ...(fields.grant === undefined ? {} : { grant: scrub(fields.grant) }),
+    ...(fields.subject === undefined ? {} : { subject: scrub(fields.subject) }),
   };
 }

@@ -7,8 +7,9 @@ import { isLoopbackHost } from '../base/http-url.ts';
 import { createLogger, type LogLevel } from '../base/logger.ts';
 import { hostsOf, type Issuer, parseIssuer } from '../config/issuer.ts';
 import { type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
-import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { loadPolicyFolder, watchPolicies } from '../config/policy-folder.ts';
 import { readNamedText } from '../config/read-file.ts';
+import { tokenEndpointConfig } from '../config/token-endpoint.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../dev/key-types.ts';
 import { entriesForPolicies, parseRegistrationEntries, type RegistrationEntry } from '../dev/registration-entries.ts';
@@ -47,7 +48,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
   const trustDomain = parseTrustDomain(options.trustDomain);
   const policyFolder = resolve(options.policies ?? SAMPLE_POLICIES);
   const policies = await loadPolicyFolder(policyFolder, trustDomain);
-  const entries = await loadEntries(options.entries, trustDomain, policies);
+  const fixedEntries = await loadEntries(options.entries, trustDomain);
   const logger = createLogger({ level: options.logLevel, destination: terminal.logDestination });
   logger.warn(
     { event: 'dev.starting' },
@@ -60,6 +61,10 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
   const folder = await mkdtemp(join(terminal.tmpdir, 'svidx-dev-'));
   const closers: (() => Promise<void>)[] = [];
   try {
+    // As the service does, so that what is around it follows when somebody edits a policy. The service logs that.
+    const silent = createLogger({ level: 'silent', destination: terminal.logDestination });
+    const watched = await watchPolicies({ folder: policyFolder, trustDomain, clock: systemClock, logger: silent });
+    closers.push(async () => watched.close());
     const listener = await listenOnTcp(listen, systemClock);
     closers.push(listener.close);
     const issuer = loopbackIssuer(listener.url);
@@ -70,8 +75,8 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
       issuer,
       keyType: options.keyType,
       keyTtlMs,
-      entries,
-      policies,
+      entries: () => fixedEntries ?? entriesForPolicies(watched.current()),
+      policies: watched.current,
     });
     closers.push(trust.close);
     const service = await createService(
@@ -92,6 +97,7 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
         policyFolder,
         stsEndpoint: trust.stsUrl,
         endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
+        tokenEndpoint: tokenEndpointConfig(issuer),
         logLevel: options.logLevel,
       },
       { ...world, listener },
@@ -135,9 +141,8 @@ function loopbackIssuer(url: string): Issuer {
 async function loadEntries(
   file: string | undefined,
   trustDomain: TrustDomain,
-  policies: PolicySet,
-): Promise<RegistrationEntry[]> {
-  if (file === undefined) return entriesForPolicies(policies);
+): Promise<readonly RegistrationEntry[] | undefined> {
+  if (file === undefined) return undefined;
   const text = await readNamedText(file, 'usage_invalid', `--entries: ${file}`);
   return parseRegistrationEntries({ file, text }, trustDomain);
 }

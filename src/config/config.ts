@@ -8,6 +8,7 @@ import type { Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
+import { type TokenEndpointConfig, tokenEndpointConfig } from './token-endpoint.ts';
 import { parseUnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress } from './workload-address.ts';
 
@@ -44,6 +45,8 @@ export interface Config extends IssuerConfig {
   readonly stsEndpoint: string | undefined;
   /** The endpoints for SDKs; absent: there are none. */
   readonly endpoints?: EndpointsConfig;
+  /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
+  readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
 
 export interface EndpointsConfig {
@@ -56,7 +59,14 @@ export interface EndpointsConfig {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** What says nothing where there is no broker. Whoever writes it may believe that it holds. */
-const KEYS_OF_THE_BROKER = [['policies'], ['broker', 'socket'], ['broker', 'cacheSize'], ['aws'], ['endpoints']];
+const KEYS_OF_THE_BROKER = [
+  ['policies'],
+  ['broker', 'socket'],
+  ['broker', 'cacheSize'],
+  ['tokenEndpoint'],
+  ['aws'],
+  ['endpoints'],
+];
 
 /**
  * Reads the configuration file.
@@ -91,10 +101,24 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     cacheSize: broker.cacheSize,
     policyFolder: resolve(dirname(file), policies),
     stsEndpoint: aws.stsEndpoint,
+    tokenEndpoint: tokenEndpointOf(document, issuer),
     ...(endpoints.listen === undefined
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
   });
+}
+
+function tokenEndpointOf(document: YamlDocument<ConfigDocument>, issuer: Issuer): TokenEndpointConfig | undefined {
+  const { tokenEndpoint } = document.value;
+  if (tokenEndpoint === undefined) return undefined;
+  const config = tokenEndpointConfig(issuer, tokenEndpoint.audience);
+  if ([config.path, config.metadataPath].includes(issuer.keysPath)) {
+    throw new SvidxError(
+      'config_invalid',
+      `${document.locate(['jwksUri'])}: jwksUri: expected another path: the token endpoint is there`,
+    );
+  }
+  return config;
 }
 
 function bundleConfig(document: YamlDocument<ConfigDocument>, folder: string, env: Env): BundleConfig {

@@ -3,6 +3,7 @@ import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
 import { isLoopbackHost, isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
+import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
@@ -222,6 +223,15 @@ export const configDocument = z.strictObject({
         .describe('How much one session may ask there, and at once.'),
     })
     .prefault({}),
+  tokenEndpoint: z
+    .strictObject({
+      audience: audienceText
+        .optional()
+        .describe(
+          '`tokenEndpoint: {}` opens `<issuer>/token` (RFC 8693). The one audience that the JWT-SVIDs sent there have: the issuer, unless another is named here.',
+        ),
+    })
+    .optional(),
   health: z
     .strictObject({
       listen: z

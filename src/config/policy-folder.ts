@@ -1,9 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../base/clock.ts';
-import { SvidxError, toSvidxError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
 import type { Health } from '../base/health.ts';
 import type { Logger } from '../base/logger.ts';
+import { readSettled, watchValue } from '../base/watched-value.ts';
 import { compilePolicies, type PolicyFile, type PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { readNamedText, systemErrorCode } from './read-file.ts';
@@ -13,9 +14,6 @@ const MAX_FILE_BYTES = 256 * 1024;
 
 /** How often the folder is looked at. Polling works everywhere, mounted Kubernetes ConfigMaps included. */
 const POLL_INTERVAL_MS = 2_000;
-
-/** How often the files are read anew when they change while they are read. */
-const READ_ATTEMPTS = 5;
 
 /**
  * Reads and compiles all `*.yaml` and `*.yml` files of a folder as one policy set.
@@ -30,14 +28,12 @@ export async function loadPolicyFolder(folder: string, trustDomain: TrustDomain)
  * @throws SvidxError `policy_invalid` when the folder or a file cannot be read, or there is none
  */
 export async function readPolicyFiles(folder: string): Promise<PolicyFile[]> {
-  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt += 1) {
-    const before = await fingerprint(folder);
-    const reading = readOnce(folder);
-    await reading.catch(() => {});
-    // Files that changed meanwhile may be half of one set and half of another, and so may what is wrong with them.
-    if ((await fingerprint(folder)) === before) return reading;
-  }
-  throw new SvidxError('policy_invalid', `${folder}: changes faster than it can be read`);
+  const settled = await readSettled(
+    () => fingerprint(folder),
+    () => readOnce(folder),
+  );
+  if (settled === undefined) throw new SvidxError('policy_invalid', `${folder}: changes faster than it can be read`);
+  return settled.value;
 }
 
 async function readOnce(folder: string): Promise<PolicyFile[]> {
@@ -93,57 +89,32 @@ export interface WatchedPoliciesOptions {
  */
 export async function watchPolicies(options: WatchedPoliciesOptions): Promise<WatchedPolicies> {
   const { folder, trustDomain, clock, logger } = options;
-  // Taken before the files are read: a change in between is seen by the next poll.
-  let seen = await fingerprint(folder);
-  let current = await loadPolicyFolder(folder, trustDomain);
-  let lastGoodAt = clock.now();
-  let problem: SvidxError | undefined;
-  let closed = false;
-  let timer: Timer = schedule();
-
-  async function check(): Promise<void> {
-    const found = await fingerprint(folder);
-    if (found === seen) return;
-    seen = found;
-    try {
-      current = await loadPolicyFolder(folder, trustDomain);
-      lastGoodAt = clock.now();
-      problem = undefined;
-      logger.info({ event: 'policies.changed', components: current.components.length }, 'policies changed');
-    } catch (error) {
-      problem = toSvidxError(error);
+  const watched = await watchValue({
+    clock,
+    intervalMs: POLL_INTERVAL_MS,
+    fingerprint: () => fingerprint(folder),
+    read: () => loadPolicyFolder(folder, trustDomain),
+    onValue: ({ components }) =>
+      logger.info({ event: 'policies.changed', components: components.length }, 'policies changed'),
+    onTrouble: (error) =>
       logger.error(
         { event: 'policies.reload_failed', error },
         'policies not reloaded, the last good ones stay in force',
-      );
+      ),
+  });
+
+  function health(): Health {
+    const trouble = watched.trouble();
+    const lastGoodAt = watched.lastGoodAt();
+    if (trouble === undefined) {
+      const { length } = watched.current().components;
+      return { state: 'up', reason: `policies for ${length} components are in force`, lastGoodAt };
     }
+    const reason = `the last good policies stay in force: ${trouble.message}`;
+    return { state: 'degraded', code: trouble.code, reason, lastGoodAt };
   }
 
-  function schedule(): Timer {
-    return clock.after(POLL_INTERVAL_MS, () => {
-      void check().finally(() => {
-        if (!closed) timer = schedule();
-      });
-    });
-  }
-
-  return {
-    current: () => current,
-    health: () =>
-      problem === undefined
-        ? { state: 'up', reason: `policies for ${current.components.length} components are in force`, lastGoodAt }
-        : {
-            state: 'degraded',
-            code: problem.code,
-            reason: `the last good policies stay in force: ${problem.message}`,
-            lastGoodAt,
-          },
-    check,
-    close() {
-      closed = true;
-      timer.cancel();
-    },
-  };
+  return { current: watched.current, health, check: watched.check, close: watched.close };
 }
 
 /** What changes whenever the folder's content does: each file's name, times, size and inode. */

@@ -1,16 +1,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import type { Clock, Timer } from '../base/clock.ts';
-import { SvidxError, toSvidxError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { SvidxError } from '../base/errors.ts';
 import type { Health } from '../base/health.ts';
 import type { Logger } from '../base/logger.ts';
+import { readSettled, watchValue } from '../base/watched-value.ts';
 import { readNamedText } from './read-file.ts';
 
 /** How often the files are looked at. Polling works everywhere, mounted Kubernetes Secrets included. */
 const POLL_INTERVAL_MS = 2_000;
-
-/** How often the files are read anew when they change while they are read. */
-const READ_ATTEMPTS = 5;
 
 export interface TlsFiles {
   /** The absolute path of the certificate chain in PEM, the server's own certificate first. */
@@ -44,14 +42,15 @@ export interface WatchedTlsFiles {
  * @throws SvidxError `config_invalid` when a file cannot be read or used, or the two do not belong together
  */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsPair> {
-  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt += 1) {
-    const before = await fingerprint(files);
-    const reading = readOnce(files);
-    await reading.catch(() => {});
-    // Whoever renews a certificate writes two files: what was read in between may be one of each pair.
-    if ((await fingerprint(files)) === before) return reading;
+  // Whoever renews a certificate writes two files: what was read in between may be one of each pair.
+  const settled = await readSettled(
+    () => fingerprint(files),
+    () => readOnce(files),
+  );
+  if (settled === undefined) {
+    throw new SvidxError('config_invalid', `${files.certFile}: changes faster than it can be read`);
   }
-  throw new SvidxError('config_invalid', `${files.certFile}: changes faster than it can be read`);
+  return settled.value;
 }
 
 async function readOnce({ certFile, keyFile }: TlsFiles): Promise<TlsPair> {
@@ -90,43 +89,25 @@ export interface WatchedTlsFilesOptions {
  */
 export async function watchTlsFiles({ files, clock, logger }: WatchedTlsFilesOptions): Promise<WatchedTlsFiles> {
   const listeners = new Set<(pair: TlsPair) => void>();
-  // Taken before the files are read: a change in between is seen by the next poll.
-  let seen = await fingerprint(files);
-  let current = await readTlsFiles(files);
-  let lastGoodAt = clock.now();
-  let problem: SvidxError | undefined;
-  let closed = false;
-  let timer: Timer = schedule();
-
-  async function check(): Promise<void> {
-    const found = await fingerprint(files);
-    if (found === seen) return;
-    seen = found;
-    try {
-      const pair = await readTlsFiles(files);
+  const watched = await watchValue({
+    clock,
+    intervalMs: POLL_INTERVAL_MS,
+    fingerprint: () => fingerprint(files),
+    read: () => readTlsFiles(files),
+    onValue(pair, previous) {
       if (pair.notAfter <= clock.now()) throw new SvidxError('config_invalid', `${files.certFile}: has expired`);
-      const changed = pair.cert !== current.cert || pair.key !== current.key;
-      current = pair;
-      lastGoodAt = clock.now();
-      problem = undefined;
-      if (!changed) return;
+      if (pair.cert === previous.cert && pair.key === previous.key) return;
       logger.info({ event: 'tls.changed', notAfter: isoTime(pair.notAfter) }, 'certificate changed');
       for (const listener of listeners) listener(pair);
-    } catch (error) {
-      problem = toSvidxError(error);
-      logger.error({ event: 'tls.reload_failed', error }, 'certificate not reloaded, the last good one stays in use');
-    }
-  }
-
-  function schedule(): Timer {
-    return clock.after(POLL_INTERVAL_MS, () => {
-      void check().finally(() => {
-        if (!closed) timer = schedule();
-      });
-    });
-  }
+    },
+    onTrouble: (error) =>
+      logger.error({ event: 'tls.reload_failed', error }, 'certificate not reloaded, the last good one stays in use'),
+  });
 
   function health(): Health {
+    const current = watched.current();
+    const problem = watched.trouble();
+    const lastGoodAt = watched.lastGoodAt();
     const until = isoTime(current.notAfter);
     if (current.notAfter <= clock.now()) {
       return { state: 'down', code: 'config_invalid', reason: `the certificate expired at ${until}`, lastGoodAt };
@@ -137,13 +118,12 @@ export async function watchTlsFiles({ files, clock, logger }: WatchedTlsFilesOpt
   }
 
   return {
-    current: () => current,
+    current: watched.current,
     onChange: (listener) => void listeners.add(listener),
     health,
-    check,
+    check: watched.check,
     close() {
-      closed = true;
-      timer.cancel();
+      watched.close();
       listeners.clear();
     },
   };

@@ -12,7 +12,7 @@ import { type Authority, createAuthority } from './authority.ts';
 import { startDelegatedIdentityServer } from './delegated-identity-server.ts';
 import type { JwtKeyType } from './key-types.ts';
 import type { RegistrationEntry } from './registration-entries.ts';
-import { serveLocalSts } from './sts/local-sts.ts';
+import { type LocalAccount, serveLocalSts } from './sts/local-sts.ts';
 import { rolesForPolicies } from './sts/roles.ts';
 
 export interface DevTrustDomainOptions {
@@ -25,9 +25,10 @@ export interface DevTrustDomainOptions {
   readonly keyType: JwtKeyType;
   /** Milliseconds. */
   readonly keyTtlMs: number;
-  readonly entries: readonly RegistrationEntry[];
-  /** The roles of the local AWS account, and their audiences, follow from these. */
-  readonly policies: PolicySet;
+  /** The registration entries in force now. */
+  entries(): readonly RegistrationEntry[];
+  /** The policies in force now, which the roles of the local AWS account and their audiences follow from. */
+  policies(): PolicySet;
 }
 
 /** A SPIFFE authority, its agent's admin socket and a local AWS STS, in this process. DEVELOPMENT ONLY. */
@@ -45,7 +46,7 @@ export interface DevTrustDomain {
  * @throws SvidxError `usage_invalid` when the issuer is not on loopback
  */
 export async function startDevTrustDomain(options: DevTrustDomainOptions): Promise<DevTrustDomain> {
-  const { clock, logger, trustDomain, issuer, policies } = options;
+  const { clock, logger, trustDomain, issuer } = options;
   if (!isLoopbackHost(new URL(issuer.url).hostname)) {
     throw new SvidxError(
       'usage_invalid',
@@ -64,16 +65,11 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
     trustDomain,
     authority,
     clock,
-    entries: () => options.entries,
+    entries: options.entries,
     caller: () => 'authorized',
   });
   const sts = await listenOnTcp({ host: '127.0.0.1', port: 0 }, clock);
-  serveLocalSts(sts, {
-    clock,
-    logger,
-    providers: [{ issuer: issuer.url, clientIds: audiencesOf(policies) }],
-    roles: await rolesForPolicies(policies, issuer.url),
-  });
+  serveLocalSts(sts, { clock, logger, account: accountOf(options.policies, issuer.url) });
   return {
     authority,
     spireSocket,
@@ -84,6 +80,20 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
       await sts.close();
       await rm(options.folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** The account that the policies need: made anew when they have changed. */
+function accountOf(policies: () => PolicySet, issuer: string): () => Promise<LocalAccount> {
+  const accounts = new WeakMap<PolicySet, Promise<LocalAccount>>();
+  async function make(set: PolicySet): Promise<LocalAccount> {
+    return { providers: [{ issuer, clientIds: audiencesOf(set) }], roles: await rolesForPolicies(set, issuer) };
+  }
+  return () => {
+    const set = policies();
+    const account = accounts.get(set) ?? make(set);
+    accounts.set(set, account);
+    return account;
   };
 }
 

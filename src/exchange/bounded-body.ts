@@ -3,7 +3,7 @@
  * @param maxBytes how much is read at most
  * @returns a function that reads one body; it throws, and ends the connection, when the body is longer
  */
-export function boundedBody(maxBytes: number): (body: AsyncIterable<Uint8Array>) => Promise<Uint8Array> {
+export function boundedBody(maxBytes: number): (body: AsyncIterable<Uint8Array>) => Promise<Buffer> {
   return async (body) => {
     const chunks: Uint8Array[] = [];
     let size = 0;

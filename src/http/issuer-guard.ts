@@ -16,17 +16,22 @@ export interface IssuerGuardOptions extends HostCheckOptions {
   readonly trustedProxies: readonly AddressRange[];
 }
 
+/** What is not one of the issuer's documents but shares their listener: it reads bodies, and words errors in its own way. */
+export interface GuardedEndpoint {
+  sendError(response: ServerResponse, error: SvidxError): void;
+}
+
 /** How many clients are told apart, at about 150 bytes each. */
 const MAX_CLIENTS = 16_384;
 
 /**
  * Answers the requests that the issuer refuses whatever they ask for: too many from one client, with a body, for another
  * host. A request costs its client a token also when it is refused for another reason.
- * @returns a function that tells whether it has answered
+ * @returns a function that tells whether it has answered, for the endpoint that the request is for, if it is for one
  */
 export function createIssuerGuard(
   options: IssuerGuardOptions,
-): (request: IncomingMessage, response: ServerResponse) => boolean {
+): (request: IncomingMessage, response: ServerResponse, endpoint?: GuardedEndpoint) => boolean {
   const { clock, requestsPerSecond } = options;
   const clientAddress = createClientAddress(options.trustedProxies);
   const wrongHost = createHostCheck(options);
@@ -35,18 +40,19 @@ export function createIssuerGuard(
       ? undefined
       : createRateLimiter({ perSecond: requestsPerSecond, maxClients: MAX_CLIENTS });
 
-  return (request, response) => {
+  return (request, response, endpoint) => {
+    const answer = endpoint?.sendError ?? sendError;
     const waitMs = limiter?.take(clientNetwork(clientAddress(request)), clock.now()) ?? 0;
     if (waitMs > 0) {
       response.setHeader('Retry-After', Math.ceil(waitMs / 1000));
-      sendError(response, new SvidxError('rate_limited', 'too many requests from this client'));
+      answer(response, new SvidxError('rate_limited', 'too many requests from this client'));
       return true;
     }
-    const problem = tooLarge(request) ?? wrongHost(request);
+    const problem = tooLarge(request, { readsBody: endpoint !== undefined }) ?? wrongHost(request);
     if (problem === undefined) return false;
     // What is left of the request is not read: it could be of any length.
     if (problem.code === 'request_too_large') response.setHeader('Connection', 'close');
-    sendError(response, problem);
+    answer(response, problem);
     return true;
   };
 }

@@ -95,6 +95,17 @@ export const policyDocument = z
         'The AWS and Azure grants whose JWT-SVID `svidx exec` may put in a file, on tmpfs, for programs that read nothing else. ' +
           'Their audience must be in `audiences`: such a program holds the token, and makes the exchange itself.',
       ),
+    tokenEndpoint: z
+      .strictObject({
+        subjects: list(spiffeIdText, 'expected at least one SPIFFE ID').describe(
+          "Whose JWT-SVIDs may be exchanged for these grants at the token endpoint: SPIFFE IDs, of federated trust domains too, compared exactly. The component's own is one of them only if it is listed.",
+        ),
+      })
+      .optional(),
+  })
+  .refine((policy) => policy.tokenEndpoint === undefined || policy.grants !== undefined, {
+    path: ['tokenEndpoint'],
+    message: 'says nothing without "grants"',
   })
   .refine((policy) => policy.audiences !== undefined || policy.grants !== undefined, {
     message: 'grants nothing: expected "audiences", "grants" or both',
@@ -107,6 +118,7 @@ export const policyDocument = z
   })
   .meta({
     anyOf: [{ required: ['audiences'] }, { required: ['grants'] }],
+    dependentRequired: { tokenEndpoint: ['grants'] },
     title: 'svid-exchange policy',
     description: 'What one WebAssembly component may have. What is not written is denied.',
   });

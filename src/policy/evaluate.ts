@@ -1,5 +1,6 @@
 import type { Grant } from '../credentials/grant.ts';
 import type { Audience } from '../spiffe/audience.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
@@ -65,6 +66,15 @@ export function evaluateKind<K extends Grant['kind']>(
 /** May this component have anything at all? */
 export function evaluateComponent(set: PolicySet, caller: Caller): Decision<ComponentPolicy> {
   return evaluate(set, caller, (policy) => ({ granted: policy }));
+}
+
+/** Whose grant of this name may whoever has proved to be this SPIFFE ID have at the token endpoint? */
+export function evaluateSubject(set: PolicySet, subject: SpiffeId, name: string): Decision<NamedGrant> {
+  for (const policy of set.admitting(subject)) {
+    const granted = policy.grants.find((grant) => grant.name === name);
+    if (granted !== undefined) return { allowed: true, policy, granted };
+  }
+  return { allowed: false, policy: undefined, reason: `it has no grant ${JSON.stringify(name)}` };
 }
 
 function evaluate<T>(

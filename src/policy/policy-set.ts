@@ -36,12 +36,16 @@ export interface ComponentPolicy {
   readonly digest: string | undefined;
   readonly audiences: readonly string[];
   readonly grants: readonly NamedGrant[];
+  /** Who else, or also, may have its grants at the token endpoint, by a JWT-SVID of its own. */
+  readonly tokenSubjects: readonly SpiffeId[];
 }
 
 /** All policies, compiled as a whole; never changed, only replaced. */
 export interface PolicySet {
   readonly components: readonly ComponentPolicy[];
   get(component: string): ComponentPolicy | undefined;
+  /** The policies whose grants this SPIFFE ID may have at the token endpoint; no two of them name a grant alike. */
+  admitting(subject: SpiffeId): readonly ComponentPolicy[];
 }
 
 /**
@@ -53,6 +57,7 @@ export function compilePolicies(files: readonly PolicyFile[], trustDomain: Trust
   const problems: string[] = [];
   const byName = new Map<string, ComponentPolicy>();
   const whereDefined = new Map<string, string>();
+  const bySubject = new Map<string, ComponentPolicy[]>();
 
   for (const { file, text } of files) {
     const document = parseFile({ file, text }, problems);
@@ -68,14 +73,39 @@ export function compilePolicies(files: readonly PolicyFile[], trustDomain: Trust
       );
     }
     whereDefined.set(component, earlier ?? document.locate(['component']));
-    byName.set(component, compileDocument(document.value));
+    const policy = compileDocument(document.value);
+    byName.set(component, policy);
+    // Of a component that is there twice, everything stands twice.
+    if (earlier === undefined) admitSubjects(policy, document, bySubject, problems);
   }
 
   if (problems.length > 0) throw new SvidxError('policy_invalid', problems.join('\n'));
   return Object.freeze({
     components: Object.freeze([...byName.values()]),
     get: (component: string) => byName.get(component),
+    admitting: (subject: SpiffeId) => bySubject.get(subject.toString()) ?? [],
   });
+}
+
+/** At the token endpoint a grant is asked for by its name alone, so it must be sure whose it is. */
+function admitSubjects(
+  policy: ComponentPolicy,
+  { locate }: YamlDocument<PolicyDocument>,
+  bySubject: Map<string, ComponentPolicy[]>,
+  problems: string[],
+): void {
+  for (const [index, subject] of policy.tokenSubjects.entries()) {
+    const others = bySubject.get(subject.toString()) ?? [];
+    for (const { component, grants } of others) {
+      const shared = policy.grants.find(({ name }) => grants.some((grant) => grant.name === name));
+      if (shared === undefined) continue;
+      problems.push(
+        `${locate(['tokenEndpoint', 'subjects', index])}: tokenEndpoint.subjects.${index}: ` +
+          `has a grant ${JSON.stringify(shared.name)} of the component ${component} already`,
+      );
+    }
+    bySubject.set(subject.toString(), [...others, policy]);
+  }
 }
 
 function parseFile({ file, text }: PolicyFile, problems: string[]): YamlDocument<PolicyDocument> | undefined {
@@ -106,6 +136,7 @@ function compileDocument({ component, spiffeId, selectors, ...document }: Policy
     digest: document.digest,
     audiences: Object.freeze(document.audiences ?? []),
     grants: Object.freeze(grants),
+    tokenSubjects: Object.freeze(document.tokenEndpoint?.subjects ?? []),
   });
 }
 

@@ -93,6 +93,16 @@ describe('retry', () => {
     expect(triedAt).toEqual([0, 50, 150, 350]);
   });
 
+  test('leaves alone for as long as it is told whoever failed, and waits then', async () => {
+    const { clock, triedAt, outcome } = start([new Passing('1000'), new Passing('0'), new Passing('7')], {
+      pauseMs: (error) => Number(error instanceof Error ? error.message : 0),
+    });
+    await settle();
+    await clock.advance(60_000);
+    expect(await outcome).toEqual({ value: 'value' });
+    expect(triedAt).toEqual([0, 1050, 1150, 1357]);
+  });
+
   test('gives up after as many attempts as it may make, with the last failure', async () => {
     const last = new Passing('last');
     const { clock, triedAt, outcome } = start([new Passing(), new Passing(), new Passing(), last]);

@@ -35,12 +35,13 @@ describe('a caller with patience', () => {
   test('has those in hand when it takes too long, and leaves no timer', async () => {
     const { broker, first, upstreams, clock } = await agedBroker();
     upstreams.exchange = 'hang';
+    await upstreams.exchanges.next();
     const before = clock.timers;
     const asked = broker.credentials(API, 'models', PATIENCE);
-    // Its own wait, and the limit of the load.
-    await clock.waitForTimers(before + 2);
-    await clock.advance(599);
-    await clock.advance(1);
+    await upstreams.exchanges.next();
+    // Its own wait, and the limit of the exchange.
+    expect(clock.timers).toBe(before + 2);
+    await clock.advance(600);
     expect(await asked).toBe(first);
     expect(clock.timers).toBe(before + 1);
   });

@@ -5,12 +5,17 @@ import { systemClock } from '../../src/base/clock.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { type DevTrustDomainOptions, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
 import { entriesForPolicies } from '../../src/dev/registration-entries.ts';
+import { createAwsExchanger } from '../../src/exchange/aws.ts';
 import { compilePolicies } from '../../src/policy/policy-set.ts';
+import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog } from '../fakes/log.ts';
+import { startOidcIssuer } from '../fakes/oidc-issuer.ts';
+import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
+import { MODELS_GRANT } from '../support/exchange.ts';
 import { ask } from '../support/http.ts';
-import { POLICY } from '../support/local-sts.ts';
+import { POLICY, ROLE_ARN } from '../support/local-sts.ts';
 import { createRawDelegate } from '../support/raw-delegate.ts';
 import { tempFolder } from '../support/temp.ts';
 import { startWorld } from '../support/world.ts';
@@ -28,8 +33,8 @@ async function optionsFor(issuerUrl: string): Promise<DevTrustDomainOptions> {
     issuer,
     keyType: 'ec-p256',
     keyTtlMs: 3_600_000,
-    entries: entriesForPolicies(policies),
-    policies,
+    entries: () => entriesForPolicies(policies),
+    policies: () => policies,
   };
 }
 
@@ -82,6 +87,30 @@ describe('the embedded trust domain', () => {
     expect(await idsFor('component:nobody')).toBe('no identity issued');
   });
 
+  test('follows the policies: a component that is added has an identity, and its role takes it', async () => {
+    const issuer = await startOidcIssuer([]);
+    const options = await optionsFor(issuer.url);
+    let policies = options.policies();
+    const trust = await startDevTrustDomain({
+      ...options,
+      policies: () => policies,
+      entries: () => entriesForPolicies(policies),
+    });
+    onTestFinished(trust.close);
+    issuer.answers['/keys'] = trust.authority.jwkSet();
+    const delegate = createRawDelegate(trust.spireSocket);
+    const ask = { audience: ['new.example.org'], selectors: [{ type: 'wasmcloud', value: 'component:added' }] };
+    expect(await delegate.fetch(ask)).toMatchObject({ details: 'no identity issued' });
+
+    const { files, grant } = withAddedComponent();
+    policies = compilePolicies(files, options.trustDomain);
+    const answer = await delegate.fetch(ask);
+    const [svid] = 'svids' in answer ? answer.svids : [];
+    const exchanger = createAwsExchanger({ clock: systemClock, random: () => 0.5, endpoint: trust.stsUrl });
+    const exchange = exchanger.exchange(parseJwtSvidUnverified(svid?.token ?? ''), grant, { signal: unaborted() });
+    expect(await exchange).toMatchObject({ kind: 'aws' });
+  });
+
   test('a key that is rotated in by force is published before tokens of it reach anybody', async () => {
     const world = await startWorld();
     await world.trust.authority.rotate();
@@ -91,3 +120,17 @@ describe('the embedded trust domain', () => {
     );
   });
 });
+
+/** The policies with one more component, whose role and audience nothing else has. */
+function withAddedComponent() {
+  const text = POLICY.replaceAll('api', 'added')
+    .replace(ROLE_ARN, 'arn:aws:iam::111122223333:role/new')
+    .replace('2h }', '2h }, audience: new.example.org');
+  return {
+    files: [
+      { file: 'api.yaml', text: POLICY },
+      { file: 'added.yaml', text },
+    ],
+    grant: { ...MODELS_GRANT, roleArn: 'arn:aws:iam::111122223333:role/new' },
+  };
+}

@@ -6,6 +6,7 @@ import { EXIT_CODE } from '../../src/commands/exit-codes.ts';
 import { CREDENTIALS_ERROR_CASE } from '../../src/component/imports/credentials.ts';
 import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
+import { OAUTH_ERROR } from '../../src/http/oauth-errors.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
 import { README_TABLES, withTables } from './tables.ts';
 
@@ -28,7 +29,7 @@ describe('what is made from the code is up to date (npm run generate)', () => {
 });
 
 describe('every error code', () => {
-  const tables = { HTTP_STATUS, EXIT_CODE, IDENTITY_ERROR_CASE, CREDENTIALS_ERROR_CASE };
+  const tables = { HTTP_STATUS, OAUTH_ERROR, EXIT_CODE, IDENTITY_ERROR_CASE, CREDENTIALS_ERROR_CASE };
 
   test.each(Object.entries(tables))('is in %s, and nothing else is', (_, table) => {
     expect(Object.keys(table).sort()).toEqual(Object.keys(ERROR_CODES).sort());

@@ -6,6 +6,7 @@ import { CREDENTIALS_ERROR_CASE } from '../../src/component/imports/credentials.
 import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
+import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
 import { BROKER_PATHS, SESSIONS_PATH, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
 import { awsEndpoint } from '../../src/http/endpoints/aws.ts';
@@ -13,6 +14,7 @@ import { azureEndpoint } from '../../src/http/endpoints/azure.ts';
 import { gcpEndpoint } from '../../src/http/endpoints/gcp.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
 import { HEALTH_PATHS } from '../../src/http/health-app.ts';
+import { OAUTH_ERROR, oauthStatus } from '../../src/http/oauth-errors.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
 import { WORKLOAD_API_STATUS } from '../../src/workload-api/status.ts';
@@ -83,6 +85,7 @@ function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
 function endpointTable(): string {
   const issuer = parseIssuer('https://issuer');
   if ('problem' in issuer) throw new Error(issuer.problem);
+  const tokenEndpoint = tokenEndpointConfig(issuer);
   const caching = `for anybody; \`Cache-Control: public, max-age=${MAX_AGE_SECONDS}\`, \`ETag\`, CORS open`;
   const everywhere = 'issuer, private socket, `health.listen`';
   const sdks = '`endpoints.listen`';
@@ -102,6 +105,16 @@ function endpointTable(): string {
         'issuer (TCP)',
         `\`GET <issuer path>${issuer.keysPath}\``,
         "the trust domain's JWK Set, each key with `kid`, `use`, `alg`; likewise. At the path of `jwksUri` too",
+      ],
+      [
+        'issuer (TCP)',
+        `\`GET ${tokenEndpoint.metadataPath}<issuer path>\``,
+        'with `tokenEndpoint`: the metadata that lead to it (RFC 8414); likewise',
+      ],
+      [
+        'issuer (TCP)',
+        `\`POST <issuer path>${tokenEndpoint.path}\` a form: \`grant_type\`, \`subject_token\`, \`subject_token_type\`, \`audience\``,
+        'with `tokenEndpoint`: `{access_token, issued_token_type, token_type, expires_in}` (RFC 8693); `no-store`, no CORS',
       ],
       [everywhere, `\`GET ${HEALTH_PATHS.live}\``, '200 `{state: "up"}`: the process answers'],
       [everywhere, `\`GET ${HEALTH_PATHS.ready}\``, `${health}, \`{state, parts: {<part>: {state, ...}}}\``],
@@ -148,13 +161,23 @@ function endpointTable(): string {
 
 function errorTable(): string {
   return table(
-    ['code', 'meaning', 'HTTP', 'exit', 'Workload API', '`wasmcloud:identity`', '`svidx:credentials`'],
+    [
+      'code',
+      'meaning',
+      'HTTP',
+      'token endpoint',
+      'exit',
+      'Workload API',
+      '`wasmcloud:identity`',
+      '`svidx:credentials`',
+    ],
     Object.entries(ERROR_CODES).map(([name, meaning]) => {
       const errorCode = name as ErrorCode;
       return [
         `\`${name}\``,
         meaning,
         String(HTTP_STATUS[errorCode]),
+        `${oauthStatus(errorCode)} \`${OAUTH_ERROR[errorCode]}\``,
         String(EXIT_CODE[errorCode]),
         WORKLOAD_API_STATUS[errorCode],
         `\`${IDENTITY_ERROR_CASE[errorCode]}\``,

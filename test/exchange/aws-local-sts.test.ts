@@ -6,23 +6,11 @@ import { createAwsExchanger } from '../../src/exchange/aws.ts';
 import type { Audience } from '../../src/spiffe/audience.ts';
 import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
+import { impatientClock } from '../fakes/impatient-clock.ts';
 import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
 import { MODELS_GRANT } from '../support/exchange.ts';
 import { startWorld, type World } from '../support/world.ts';
-
-/** Real time, in which waits take none. */
-function impatientClock(): Clock & { readonly waits: number[] } {
-  const waits: number[] = [];
-  return {
-    waits,
-    now: systemClock.now,
-    after(ms, callback) {
-      waits.push(ms);
-      return systemClock.after(0, callback);
-    },
-  };
-}
 
 async function mint(world: World, options: { id?: string; audience?: Audience; ttl?: number } = {}) {
   const { token } = await world.trust.authority.mint({

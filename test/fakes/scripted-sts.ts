@@ -1,94 +1,17 @@
-import { createServer, type ServerResponse } from 'node:http';
-import { onTestFinished } from 'vitest';
-import { type Arrivals, createArrivals } from '../support/arrivals.ts';
+import {
+  type ScriptedAnswer,
+  type ScriptedRequest,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from './scripted-upstream.ts';
 
-/** One request as it arrived. */
-export interface StsRequest {
-  readonly method: string;
-  readonly url: string;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-  /** Resolves when the client has gone away. */
-  readonly closed: Promise<void>;
-}
-
-/** What STS does with one request. */
-export type StsAnswer =
-  | { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
-  | 'hang'
-  /** Cuts the connection without a byte of an answer. */
-  | 'reset'
-  /** Begins a good answer and cuts the connection within it. */
-  | 'reset within the body'
-  /** Begins a good answer and falls silent within it. */
-  | 'hang within the body'
-  /** Sends a body that has no end. */
-  | 'endless body';
+export type StsRequest = ScriptedRequest;
+export type StsAnswer = ScriptedAnswer;
+export type ScriptedSts = ScriptedUpstream;
 
 /** An STS that answers whatever a test says, over HTTP on loopback. */
-export interface ScriptedSts {
-  readonly url: string;
-  readonly requests: Arrivals<StsRequest>;
-  onRequest(request: StsRequest): StsAnswer;
-}
-
-export async function startScriptedSts(): Promise<ScriptedSts> {
-  const sts: ScriptedSts = { url: '', requests: createArrivals(), onRequest: () => 'hang' };
-  const server = createServer((incoming, response) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      const request: StsRequest = {
-        method: incoming.method ?? '',
-        url: incoming.url ?? '',
-        headers: incoming.headers,
-        body: Buffer.concat(chunks).toString('utf8'),
-        closed: new Promise((resolve) => response.on('close', () => resolve())),
-      };
-      sts.requests.push(request);
-      answer(response, sts.onRequest(request));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening');
-  return Object.assign(sts, { url: `http://127.0.0.1:${address.port}` });
-}
-
-function answer(response: ServerResponse, script: StsAnswer): void {
-  response.on('error', () => {});
-  switch (script) {
-    case 'hang':
-      return;
-    case 'reset':
-      response.destroy();
-      return;
-    case 'reset within the body':
-      response.writeHead(200, { 'Content-Type': 'text/xml' });
-      response.write(credentialsXml().slice(0, 200), () => response.destroy());
-      return;
-    case 'hang within the body':
-      response.writeHead(200, { 'Content-Type': 'text/xml' }).write(credentialsXml().slice(0, 200));
-      return;
-    case 'endless body':
-      response.writeHead(200, { 'Content-Type': 'text/xml' });
-      pour(response);
-      return;
-    default:
-      response.writeHead(script.status, { 'Content-Type': 'text/xml', ...script.headers }).end(script.body);
-  }
-}
-
-const BUCKET = Buffer.alloc(64 * 1024, ' ');
-
-function pour(response: ServerResponse): void {
-  while (!response.destroyed && response.write(BUCKET));
-  if (!response.destroyed) response.once('drain', () => pour(response));
+export function startScriptedSts(): Promise<ScriptedSts> {
+  return startScriptedUpstream({ contentType: 'text/xml', body: credentialsXml() });
 }
 
 export const STS_CREDENTIALS = {

@@ -6,8 +6,15 @@ import { tempFolder } from '../support/temp.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** npm as a user has it: nothing of the `npm test` that runs us. */
-const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1' };
+/**
+ * npm as a user has it: what the machine says about proxies and certificate authorities, and nothing of the `npm test` that
+ * runs us.
+ */
+const env: NodeJS.ProcessEnv = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) => !/^(npm_|INIT_CWD|VITEST|NODE_ENV|NODE_OPTIONS|TEST|SVIDX_|SPI)/i.test(name),
+  ),
+);
 
 test('the packed tarball, installed in an empty folder, gives a working svidx', { timeout: 120_000 }, async () => {
   const folder = await tempFolder();

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { createSessionClient } from '../../src/http/session-client.ts';
 import { EXPIRY_SECONDS, FAKE_ACCESS_TOKEN } from '../fakes/broker.ts';
+import { type FederatedCredential, startEntra } from '../fakes/entra.ts';
+import { CLIENT_ID, TENANT_ID } from '../support/cloud-grants.ts';
+import { findLeaks } from '../support/find-leaks.ts';
 import { API_CLIENT, OTHER_CLIENT, STORAGE, startEndpoints } from '../support/sdk-endpoints.ts';
 import { runSdkProgram } from '../support/sdk-program.ts';
+import { startWorld } from '../support/world.ts';
 
 const TOKEN = { token: 'the-access-token-of-entra', expiresOnTimestamp: EXPIRY_SECONDS * 1000 };
 const GRAPH = 'https://graph.example.org';
@@ -13,6 +18,53 @@ async function startSession() {
   const { session, secret } = await world.open();
   return { ...world, session, env: { IDENTITY_ENDPOINT: `${world.url}/azure/token`, IDENTITY_HEADER: secret } };
 }
+
+/** The whole service between its embedded trust domain and a server that checks as Entra ID does. */
+async function startService() {
+  const credentials: FederatedCredential[] = [];
+  const entra = await startEntra({ tenantId: TENANT_ID, clientId: CLIENT_ID, credentials, resources: [STORAGE] });
+  const world = await startWorld({
+    policies: {
+      'api.yaml': `
+component: api
+spiffeId: spiffe://example.org/team/api
+selectors: [wasmcloud:component:api]
+grants:
+  blobs:
+    azure: { tenantId: ${TENANT_ID}, clientId: ${CLIENT_ID}, scope: '${STORAGE}/.default', authorityHost: '${entra.url}' }
+`,
+    },
+    keyType: 'rsa-2048',
+  });
+  const { broker, endpoints } = world.service.urls;
+  const { secret } = await createSessionClient(broker.replace(/^unix:/, '')).open({ component: 'api' });
+  const env = { IDENTITY_ENDPOINT: `${endpoints}/azure/token`, IDENTITY_HEADER: secret.reveal() };
+  const federate = (subject: string): void =>
+    void credentials.push({ issuer: world.config.issuer.url, subject, audience: 'api://AzureADTokenExchange' });
+  return { entra, world, env, federate };
+}
+
+describe('with the whole service and Entra', () => {
+  test('the SDK gets a token of Entra for the identity of its component, by one exchange', async () => {
+    const { entra, world, env, federate } = await startService();
+    federate('spiffe://example.org/team/api');
+    const [first] = await runSdkProgram('azure', ['default', `${STORAGE}/.default`], env);
+    const [second] = await runSdkProgram('azure', ['managed', `${STORAGE}/.default`, CLIENT_ID], env);
+    expect(entra.issued.get(String(first?.['token']))).toEqual({ clientId: CLIENT_ID, resource: STORAGE });
+    expect(second?.['token']).toBe(first?.['token']);
+    expect(entra.issued.size).toBe(1);
+    const secrets = [...entra.issued.keys(), env.IDENTITY_HEADER.slice(23)];
+    expect(findLeaks(world.log.lines.join('\n'), secrets)).toEqual([]);
+  });
+
+  test('the SDK hears that Entra refuses, at once', async () => {
+    const { entra, env, federate } = await startService();
+    federate('spiffe://example.org/team/ledger');
+    const [refused] = await runSdkProgram('azure', ['managed', `${STORAGE}/.default`], env);
+    expect(String(refused?.['message'])).toContain('exchange_denied');
+    expect(entra.issued.size).toBe(0);
+  });
+});
 
 describe('@azure/identity as it is', () => {
   test('ManagedIdentityCredential', async () => {

@@ -4,11 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { componentName, grantName, policyDocument, policyJsonSchema } from '../../src/policy/document.ts';
 import { matchesSchema } from '../support/json-schema.ts';
-import { changedPolicy, FULL_POLICY } from '../support/policies.ts';
+import { changedPolicy, FULL_POLICY, TOKEN_SUBJECTS } from '../support/policies.ts';
 
 const SAMPLES = join(import.meta.dirname, '../../policies');
 const samples = readdirSync(SAMPLES).filter((name) => name.endsWith('.yaml'));
 const schema: Readonly<Record<string, unknown>> = { ...policyJsonSchema() };
+
+function subjects(from: string, to: string): string {
+  if (!TOKEN_SUBJECTS.includes(from)) throw new Error(`not in the policy: ${from}`);
+  return FULL_POLICY + TOKEN_SUBJECTS.replace(from, to);
+}
 
 /** Both readers of a policy: the editor's schema, and ours. */
 function accepted(text: string): { schema: boolean; parser: boolean } {
@@ -28,8 +33,11 @@ describe('the JSON Schema for editors', () => {
       'audiences',
       'grants',
       'files',
+      'tokenEndpoint',
     ]);
-    for (const key of Object.keys(properties)) expect(properties[key].description, key).toMatch(/^[A-Z].*\.$/);
+    const { tokenEndpoint, ...others } = properties;
+    for (const key of Object.keys(others)) expect(others[key].description, key).toMatch(/^[A-Z].*\.$/);
+    expect(tokenEndpoint.properties.subjects.description).toMatch(/^[A-Z].*\.$/);
   });
 
   test('there are samples to look at', () => {
@@ -42,6 +50,7 @@ describe('the JSON Schema for editors', () => {
 
   test('accepts a policy that uses every key', () => {
     expect(accepted(FULL_POLICY)).toEqual({ schema: true, parser: true });
+    expect(accepted(FULL_POLICY + TOKEN_SUBJECTS)).toEqual({ schema: true, parser: true });
   });
 
   const withoutGrants = FULL_POLICY.slice(0, FULL_POLICY.indexOf('grants:'));
@@ -73,6 +82,16 @@ describe('the JSON Schema for editors', () => {
     ['empty grants', `${withoutGrants}grants: {}\n`],
     ['a list of grants', `${withoutGrants}grants: []\n`],
     ['neither audiences nor grants', withoutGrants.replace(/^audiences.*\n/m, '')],
+    ['subjects without grants', `${withoutGrants}tokenEndpoint: { subjects: [spiffe://a/b] }\n`],
+    ['no subjects', subjects('  subjects: [', '  evil: [')],
+    ['an empty list of subjects', subjects('[spiffe://example.org/team/api, spiffe://partner.example/batch]', '[]')],
+    ['a subject twice', subjects('spiffe://partner.example/batch]', 'spiffe://example.org/team/api]')],
+    ['a pattern of subjects', subjects('spiffe://partner.example/batch]', 'spiffe://partner.example/*]')],
+    ['a subject that is no SPIFFE ID', subjects('spiffe://partner.example/batch]', 'https://partner.example]')],
+    [
+      'a subject that is a text',
+      subjects('[spiffe://example.org/team/api, spiffe://partner.example/batch]', 'spiffe://a/b'),
+    ],
     ['a list', '- api'],
     ['a text', 'api'],
   ])('refuses %s, as the parser does', (_, text) => {

@@ -21,6 +21,7 @@ describe('a good set of policies', () => {
       component: 'api',
       spiffeId: 'spiffe://example.org/team/api',
       selectors: [{ type: 'wasmcloud', value: 'component:api' }],
+      tokenSubjects: [],
       digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
       audiences: ['sts.amazonaws.com'],
       identityFingerprint: expect.stringMatching(FINGERPRINT),

@@ -4,7 +4,9 @@ import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
+import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
 import { type Authority, createAuthority } from '../../src/dev/authority.ts';
+import { listenOnTcp } from '../../src/http/listener.ts';
 import { createService, type Service } from '../../src/service.ts';
 import type { Audience } from '../../src/spiffe/audience.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
@@ -13,6 +15,7 @@ import { createMemoryLog, type MemoryLog } from '../fakes/log.ts';
 import { type FetchAnswer, type FetchCall, type ScriptedAgent, startScriptedAgent } from '../fakes/scripted-agent.ts';
 import { credentialsXml, type ScriptedSts, startScriptedSts } from '../fakes/scripted-sts.ts';
 import { type Canary, createCanary } from './canary.ts';
+import type { TestCertificate } from './certificates.ts';
 import { loopbackListeners } from './listeners.ts';
 import { folderOf } from './policy-folders.ts';
 
@@ -95,7 +98,19 @@ export interface CanaryWorld extends CanaryUpstreams {
   skip(ms: number): void;
 }
 
-export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promise<CanaryWorld> {
+export interface CanaryWorldOptions {
+  readonly stsUrl?: string;
+  /** Instead of `POLICY`. */
+  readonly policy?: string;
+  /** Bundles of federated trust domains, JWK Sets by the trust domain's SPIFFE ID. */
+  readonly federated?: Readonly<Record<string, string>>;
+  /** Opens the token endpoint. */
+  readonly tokenEndpoint?: true;
+  /** A certificate for `localhost`: the issuer is then there, and can be asked by its own URL. */
+  readonly tls?: TestCertificate;
+}
+
+export async function startCanaryWorld(options: CanaryWorldOptions = {}): Promise<CanaryWorld> {
   let skipped = 0;
   const clock: Clock = {
     now: () => systemClock.now() + skipped,
@@ -103,10 +118,19 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     after: (ms, callback) => systemClock.after(ms < 2_000 ? 0 : ms, callback),
   };
   const upstreams = await startCanaryUpstreams(clock);
+  const { agent, authority } = upstreams;
+  agent.onStream = (stream) => stream.send({ ...options.federated, [TRUST_DOMAIN.id]: authority.jwkSet() });
   const log = createMemoryLog();
-  const issuer = parseIssuer('https://oidc.example.org');
+  const { tls } = options;
+  const listener =
+    tls &&
+    (await listenOnTcp({ host: '127.0.0.1', port: 0 }, clock, {
+      current: () => ({ ...tls, notAfter: 0 }),
+      onChange: () => {},
+    }));
+  const issuer = parseIssuer(listener?.url.replace('127.0.0.1', 'localhost') ?? 'https://oidc.example.org');
   if ('problem' in issuer) throw new Error(issuer.problem);
-  const policyFolder = await folderOf({ 'api.yaml': POLICY });
+  const policyFolder = await folderOf({ 'api.yaml': options.policy ?? POLICY });
   const config: Config = {
     trustDomain: TRUST_DOMAIN,
     issuer,
@@ -120,8 +144,14 @@ export async function startCanaryWorld(options: { stsUrl?: string } = {}): Promi
     stsEndpoint: options.stsUrl ?? upstreams.sts.url,
     logLevel: 'trace',
     endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
+    tokenEndpoint: options.tokenEndpoint && tokenEndpointConfig(issuer),
   };
-  const service = await createService(config, { clock, random: () => 0.5, logger: log.logger });
+  const service = await createService(config, {
+    clock,
+    random: () => 0.5,
+    logger: log.logger,
+    ...(listener === undefined ? {} : { listener }),
+  });
   onTestFinished(service.close);
   await service.ready();
   return {

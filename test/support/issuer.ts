@@ -21,7 +21,14 @@ export interface RunningIssuer {
  * @param options.url the issuer; where it listens if left out, so that the documents lead to each other
  */
 export async function startIssuer(
-  options: { keys?: readonly object[]; url?: string; jwksUri?: string; limits?: Partial<IssuerAppOptions> } = {},
+  options: {
+    keys?: readonly object[];
+    url?: string;
+    jwksUri?: string;
+    limits?: Partial<IssuerAppOptions>;
+    /** What depends on what the issuer is called. */
+    withIssuer?: (issuer: Issuer) => Partial<IssuerAppOptions>;
+  } = {},
 ): Promise<RunningIssuer> {
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock);
   onTestFinished(listener.close);
@@ -40,6 +47,7 @@ export async function startIssuer(
       ...loopbackListeners(issuer),
       loopback: true,
       ...options.limits,
+      ...options.withIssuer?.(issuer),
     }),
   );
   return { issuer, bundles, server: listener.url, ask: (question) => ask(listener.url, question) };

@@ -9,6 +9,12 @@ const ANNOTATIONS = new Set(['$schema', 'title', 'description', 'default']);
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
   type: (type, value) => typeOf(value) === type,
   required: (names, value) => !isObject(value) || list(names).every((name) => Object.hasOwn(value, String(name))),
+  dependentRequired: (dependents, value) =>
+    !isObject(value) ||
+    Object.entries(object(dependents)).every(
+      ([name, names]) =>
+        !Object.hasOwn(value, name) || list(names).every((other) => Object.hasOwn(value, String(other))),
+    ),
   properties: (properties, value) =>
     !isObject(value) ||
     Object.entries(object(properties)).every(

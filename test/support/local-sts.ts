@@ -59,12 +59,11 @@ export async function startLocalSts(options: LocalStsOptions): Promise<LocalSts>
   const log = createMemoryLog();
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, clock);
   onTestFinished(listener.close);
-  serveLocalSts(listener, {
-    clock,
-    logger: log.logger,
+  const account = {
     providers: options.providers ?? [{ issuer: options.issuer, clientIds: options.clientIds ?? [AUDIENCE] }],
     roles: options.roles ?? (await rolesFor(options.issuer, POLICY)),
-  });
+  };
+  serveLocalSts(listener, { clock, logger: log.logger, account: async () => account });
 
   const post: LocalSts['post'] = async (params) => {
     const form = new URLSearchParams();

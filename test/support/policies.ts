@@ -3,7 +3,7 @@ import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 
 export const EXAMPLE_ORG = TrustDomain.parse('example.org');
 
-/** A policy that uses every key, one a line, so that a test can change a line and know its number. */
+/** A policy that uses every key but one, each on a line, so that a test can change a line and know its number. */
 export const FULL_POLICY = `component: api
 spiffeId: spiffe://example.org/team/api
 selectors: [wasmcloud:component:api]
@@ -16,6 +16,11 @@ grants:
       region: us-east-1
       duration: 15m
     audience: exchange.example.org
+`;
+
+/** The one key that `FULL_POLICY` leaves out: no two components may let a subject have grants of one name. */
+export const TOKEN_SUBJECTS = `tokenEndpoint:
+  subjects: [spiffe://example.org/team/api, spiffe://partner.example/batch]
 `;
 
 /** `FULL_POLICY` with one part replaced, which must be there. */

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { loadPolicyFolder } from '../../src/config/policy-folder.ts';
+import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
 import { type DevTrustDomain, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
 import type { JwtKeyType } from '../../src/dev/key-types.ts';
 import { entriesForPolicies, type RegistrationEntry } from '../../src/dev/registration-entries.ts';
@@ -50,6 +51,10 @@ export interface WorldOptions {
   readonly clock?: Clock;
   /** There is nothing that SDKs can ask. */
   readonly withoutEndpoints?: true;
+  /** What comes behind the host in the issuer's URL; nothing where nothing else is said. */
+  readonly issuerPath?: string;
+  /** Opens the token endpoint, for subject tokens of the issuer's own audience or of this one. */
+  readonly tokenEndpoint?: { readonly audience?: string };
   /** Changes to the service's configuration. */
   readonly config?: Partial<Config>;
 }
@@ -66,7 +71,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const trustDomain = TrustDomain.parse('example.org');
   const policies = await loadPolicyFolder(policyFolder, trustDomain);
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, clock);
-  const issuer = parseIssuer(listener.url);
+  const issuer = parseIssuer(listener.url + (options.issuerPath ?? ''));
   if ('problem' in issuer) throw new Error(issuer.problem);
   const trustFolder = join(folder, 'trust');
   await mkdir(trustFolder, { mode: 0o700 });
@@ -78,8 +83,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     issuer,
     keyType: options.keyType ?? 'ec-p256',
     keyTtlMs: 24 * 3600_000,
-    entries: options.entries ?? entriesForPolicies(policies),
-    policies,
+    entries: () => options.entries ?? entriesForPolicies(policies),
+    policies: () => policies,
   });
   const config: Config = {
     trustDomain,
@@ -96,6 +101,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       ? {}
       : { endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 } }),
     logLevel: 'trace',
+    tokenEndpoint: options.tokenEndpoint && tokenEndpointConfig(issuer, options.tokenEndpoint.audience),
     ...options.config,
   };
   const service = await createService(config, { clock, random: () => 0.5, logger: log.logger, listener });

@@ -4,19 +4,25 @@ import { isSecureUrl } from '../../base/http-url.ts';
 const issuerText = z
   .string()
   .max(2048)
-  .refine(isSecureUrl, 'expected an https URL without credentials, query and fragment');
+  .refine(isSecureUrl, 'expected an https URL without credentials, query and fragment')
+  .refine((text) => !text.includes('/.well-known/'), 'expected the issuer itself, not where its metadata are');
 
 /** RFC 8707 section 2: an absolute URI without a fragment. */
 const resourceText = z
   .string()
   .max(2048)
-  .refine((text) => URL.canParse(text) && !text.includes('#'), 'expected an absolute URI without a fragment');
+  .refine((text) => URL.canParse(text) && !/[#\s\p{Cc}]/u.test(text), 'expected an absolute URI without a fragment');
 
 /** RFC 6749 section 3.3. */
 const scopeText = z
   .string()
   .max(2048)
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'expected scopes with one space between them');
+
+const audienceName = z
+  .string()
+  .max(2048)
+  .regex(/^\P{Cc}+$/u, 'expected a name without control characters');
 
 export const OAUTH_FLOWS = ['token-exchange', 'jwt-bearer', 'client-credentials'] as const;
 export const OAUTH_ASSERTION_TYPES = ['jwt-bearer', 'jwt-spiffe'] as const;
@@ -32,15 +38,16 @@ export const oauthGrantDocument = z
       ),
     clientId: z
       .string()
-      .min(1)
       .max(2048)
       .regex(/^[\x20-\x7e]+$/, 'expected a client ID of printable ASCII')
       .optional()
       .describe('The client ID, where the server wants one.'),
     assertionType: z
       .enum(OAUTH_ASSERTION_TYPES)
-      .default('jwt-bearer')
-      .describe('With `client-credentials`: the standard type of client assertion, or the one of the SPIFFE draft.'),
+      .optional()
+      .describe(
+        'With `client-credentials`: `jwt-spiffe` for the client assertion of the SPIFFE draft. The standard one where it is left out.',
+      ),
     resource: z
       .array(resourceText)
       .min(1)
@@ -48,12 +55,25 @@ export const oauthGrantDocument = z
       .optional()
       .describe('Where the access token will be used (RFC 8707).'),
     targetAudience: z
-      .array(z.string().min(1).max(2048))
+      .array(audienceName)
       .min(1)
       .max(20)
       .optional()
       .describe('With `token-exchange`: the logical names of where the access token will be used.'),
     scope: scopeText.optional().describe('What the access token may be used for.'),
+  })
+  .superRefine(({ flow, assertionType, targetAudience }, context) => {
+    // What a flow does not send would be dropped without a word.
+    if (assertionType !== undefined && flow !== 'client-credentials') {
+      context.addIssue({
+        code: 'custom',
+        path: ['assertionType'],
+        message: 'expected only with flow client-credentials',
+      });
+    }
+    if (targetAudience !== undefined && flow !== 'token-exchange') {
+      context.addIssue({ code: 'custom', path: ['targetAudience'], message: 'expected only with flow token-exchange' });
+    }
   })
   .describe('Any OAuth 2.0 authorization server.');
 
@@ -75,7 +95,7 @@ export interface OAuthGrant {
 
 /** The issuer as the sole audience is what RFC 7523bis and the SPIFFE client authentication draft ask for. */
 export function oauthGrant(document: z.output<typeof oauthGrantDocument>, audience?: string): OAuthGrant {
-  const { issuer, flow, clientId, assertionType, resource = [], targetAudience = [], scope } = document;
+  const { issuer, flow, clientId, assertionType = 'jwt-bearer', resource = [], targetAudience = [], scope } = document;
   return {
     kind: 'oauth',
     audience: audience ?? issuer,

@@ -13,7 +13,6 @@ export const vaultGrantDocument = z
       .describe('The Vault or OpenBao server.'),
     role: z
       .string()
-      .min(1)
       .max(255)
       .regex(/^[\w.-]+$/, 'expected the name of a role')
       .describe('The role of the auth method.'),
@@ -21,8 +20,10 @@ export const vaultGrantDocument = z
       .string()
       .max(255)
       .regex(MOUNT, 'expected the path of an auth method, without "auth/"')
-      .default('jwt')
-      .describe('Where the auth method is mounted.'),
+      .optional()
+      .describe(
+        'Where the auth method is mounted; where it is left out, at `jwt` or `spiffe`, as the method is called.',
+      ),
     method: z
       .enum(['jwt', 'spiffe'])
       .default('jwt')
@@ -60,7 +61,9 @@ export interface VaultGrant {
 
 /** Vault knows no usual audience; its own address is what a role's `bound_audiences` names where nothing else is said. */
 export function vaultGrant(document: z.output<typeof vaultGrantDocument>, audience?: string): VaultGrant {
-  const { address, mount, role, method, namespace, caFile } = document;
+  const { address, role, method, namespace, caFile } = document;
+  // What `vault auth enable` takes where it is told no path.
+  const { mount = method } = document;
   return {
     kind: 'vault',
     audience: audience ?? address,

@@ -15,7 +15,13 @@ import { errorXml, resultXml, type XmlElements } from './xml.ts';
 export interface LocalStsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The OIDC providers registered in the account. */
+  /** The account as it is now. */
+  account(): Promise<LocalAccount>;
+}
+
+/** What IAM knows in the local AWS account. */
+export interface LocalAccount {
+  /** The OIDC providers that are registered. */
   readonly providers: readonly OidcProvider[];
   /** By ARN. */
   readonly roles: ReadonlyMap<string, Role>;
@@ -90,8 +96,9 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
   async function assumeRoleWithWebIdentity(params: URLSearchParams): Promise<XmlElements> {
     const request = assumeRequest(params, 43_200);
     const token = required(params, 'WebIdentityToken', /^.{4,20000}$/);
-    const identity = await verifyWebIdentity(token, options.providers, options.clock.now());
-    const role = options.roles.get(request.roleArn);
+    const { providers, roles } = await options.account();
+    const identity = await verifyWebIdentity(token, providers, options.clock.now());
+    const role = roles.get(request.roleArn);
     if (role === undefined || !trustsWebIdentity(role, identity)) {
       throw new StsError(403, 'AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
     }
@@ -110,7 +117,7 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     const caller = await callerOf(signed);
     // Role chaining is limited to one hour, whatever the second role allows (IAM user guide, role chaining).
     const request = assumeRequest(params, 3600);
-    const role = options.roles.get(request.roleArn);
+    const role = (await options.account()).roles.get(request.roleArn);
     const externalId = params.get('ExternalId');
     const context = new Map(externalId === null ? [] : [['sts:ExternalId', externalId]]);
     const principal = caller.role.arn;

@@ -17,7 +17,7 @@ const TELLTALE_HEADERS = ['origin', 'sec-fetch-site', 'x-forwarded-for', 'x-forw
  */
 export function createEndpointsGuard(authority: string): (request: IncomingMessage) => SvidxError | undefined {
   return (request) => {
-    const problem = tooLarge(request);
+    const problem = tooLarge(request, { readsBody: false });
     if (problem !== undefined) return problem;
     const host = onlyHost(request);
     if (host === undefined) return new SvidxError('request_invalid', 'expected one Host header');

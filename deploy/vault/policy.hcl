@@ -1,0 +1,3 @@
+path "secret/data/api-gateway/*" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { grantSchema } from '../../src/credentials/grant.ts';
+
+const grantsDocument = z.strictObject({ grants: z.record(z.string(), grantSchema) });
+
+/** The indented blocks that begin with `grants:`. */
+function examplesIn(file: string): string[] {
+  const blocks = readFileSync(file, 'utf8').matchAll(/^ {4}grants:\n(?: {4}.*\n)+/gm);
+  return [...blocks].map(([block]) => block);
+}
+
+describe('the grants that the documentation shows', () => {
+  test.each([
+    ['README.md', ['azure', 'gcp', 'oauth', 'vault']],
+    ['deploy/azure/README.md', ['azure']],
+    ['deploy/gcp/README.md', ['gcp']],
+    ['deploy/oauth/README.md', ['oauth']],
+    ['deploy/vault/README.md', ['vault']],
+  ])('%s: are good ones', (file, kinds) => {
+    const grants = examplesIn(file).flatMap((text) => Object.values(grantsDocument.parse(parse(text)).grants));
+    expect(grants.map(({ kind }) => kind)).toEqual(expect.arrayContaining(kinds));
+  });
+
+  test('deploy/vault/: the role is one for the audience of the grant', () => {
+    const role = JSON.parse(readFileSync('deploy/vault/role.json', 'utf8'));
+    const [text = ''] = examplesIn('deploy/vault/README.md');
+    const audiences = Object.values(grantsDocument.parse(parse(text)).grants).map(({ audience }) => audience);
+    expect(role).toMatchObject({ role_type: 'jwt', bound_audiences: audiences });
+  });
+});
