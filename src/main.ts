@@ -6,7 +6,7 @@ import { toSvidxError } from './base/errors.ts';
 import { scrub } from './base/secret.ts';
 import { EXIT_CODE } from './commands/exit-codes.ts';
 import { createProgram } from './commands/program.ts';
-import type { Terminal } from './commands/terminal.ts';
+import { ENDING_SIGNALS, type Terminal } from './commands/terminal.ts';
 
 /** Long enough for the longest path and what is wrong there. Characters. */
 const MAX_LINE_LENGTH = 5_000;
@@ -20,8 +20,15 @@ const terminal: Terminal = {
   logDestination: { write: (line) => process.stderr.write(line) },
   print: (line) => process.stdout.write(`${line}\n`),
   readStdin: () => text(process.stdin),
+  interactive: process.stdin.isTTY === true,
   exitWith: (code) => {
     process.exitCode = code;
+  },
+  onSignal(listener) {
+    for (const signal of ENDING_SIGNALS) process.on(signal, listener);
+    return () => {
+      for (const signal of ENDING_SIGNALS) process.off(signal, listener);
+    };
   },
   stopped: () =>
     new Promise((resolve) => {

@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import type { Clock } from './base/clock.ts';
 import { isLoopbackHost } from './base/http-url.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { createTokenFiles } from './broker/token-files.ts';
 import { startBundleSource } from './bundle-source.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
 
@@ -14,6 +16,8 @@ import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
 import type { TokenEndpoint } from './http/token-endpoint.ts';
+import { createTokenFileApp } from './http/token-file-app.ts';
+import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 import { serveSdkEndpoints } from './sdk-endpoints.ts';
@@ -154,12 +158,28 @@ async function serveBroker(
 
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
+  const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
+  const sockets = createWorkloadSockets({
+    trustDomain,
+    broker,
+    policies: policies.current,
+    bundles,
+    clock,
+    logger,
+    folder: dirname(config.brokerSocket),
+  });
+  closers.push(sockets.close);
   const parts = { ...otherParts, policies: policies.health, spire: svids.health };
   const { url: endpoints, sessionsApp } = await serveSdkEndpoints(
     { config: config.endpoints, broker, policies: policies.current, clock, logger },
     closers,
   );
-  socket.handle(createHealthApp({ parts, clock, reasons: true }, sessionsApp(createBrokerApp({ broker, logger }))));
+  const tokenFiles = createTokenFiles({ broker, policies: policies.current, clock, logger });
+  const app = createWorkloadApp(
+    { sockets, logger },
+    createTokenFileApp({ tokenFiles, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
+  );
+  socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
   return { broker, url: socket.url, endpoints, parts, tokenEndpoint: await openTokenEndpoint() };
 
   async function openTokenEndpoint(): Promise<TokenEndpoint | undefined> {

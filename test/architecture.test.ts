@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['policy'],
   ['identity', 'exchange', 'config'],
   ['broker'],
-  ['component', 'http'],
+  ['component', 'http', 'workload-api'],
   ['.', 'commands', 'dev', 'doctor'],
 ];
 

@@ -9,6 +9,7 @@ import { scrub } from '../base/secret.ts';
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
  * `credentials.redeem` is what somebody asked for at the token endpoint, followed by the request on a component's behalf.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
+ * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
  * `session.open`, `session.revoke` and `session.expire` are the life of a session.
  */
 export type AuditAction =
@@ -17,6 +18,8 @@ export type AuditAction =
   | 'credentials.redeem'
   | 'identity.mint'
   | 'credentials.exchange'
+  | 'workload_api.open'
+  | 'token_file.request'
   | 'session.open'
   | 'session.revoke'
   | 'session.expire';

@@ -2,16 +2,16 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createExpiringCache, type ExpiringCache } from '../base/expiring-cache.ts';
 import type { Logger } from '../base/logger.ts';
-import { scrub } from '../base/secret.ts';
 import type { Credentials } from '../credentials/credentials.ts';
 import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
-import { type Caller, type Decision, evaluateAudience, evaluateGrant } from '../policy/evaluate.ts';
+import { type Caller, evaluateAudience, evaluateGrant } from '../policy/evaluate.ts';
 import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { type AuditFields, createAudit } from './audit.ts';
+import { createAudit } from './audit.ts';
+import { permitted } from './permitted.ts';
 import { rememberFailureMs } from './remembered-failures.ts';
 
 /** What a component, or somebody on its behalf, may ask for. */
@@ -137,13 +137,6 @@ export function createBroker(options: BrokerOptions): Broker {
       signal,
     );
   }
-}
-
-function permitted<T>(decision: Decision<T>, caller: Caller, fields: AuditFields): Decision<T> & { allowed: true } {
-  if (decision.policy !== undefined) fields.spiffeId = decision.policy.spiffeId.toString();
-  if (decision.allowed) return decision;
-  // The reason repeats what was asked for, and somebody may have put a token where a name belongs.
-  throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(caller.component)}: ${decision.reason}`));
 }
 
 /** The same for the same identity and the same set of audiences. */

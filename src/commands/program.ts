@@ -97,6 +97,16 @@ export function createProgram(terminal: Terminal): Command {
     .addOption(socketOption(terminal))
     .action(async (grant, options) => (await import('./credentials.ts')).credentials(terminal, grant, options));
 
+  addCommand(program, 'exec', 'run a program with the identity and the credentials of a component', [
+    'svidx exec --component api-gateway -- aws sts get-caller-identity',
+    'svidx exec --component api-gateway --grant bedrock -- node server.js',
+  ])
+    .argument('<command...>', 'the program and its arguments, after "--"')
+    .requiredOption('--component <id>', 'whose identity')
+    .option('--grant <name>', 'which of its grants (default: all of them)')
+    .addOption(socketOption(terminal))
+    .action(async (words, options) => (await import('./exec.ts')).exec(terminal, words, options));
+
   const session = program.command('session').description('what programs need to ask through their SDKs');
   addCommand(session, 'open', 'open a session for a component and print what its SDKs need', [
     'eval "$(svidx session open --component api-gateway --grant bedrock --format env)"',

@@ -8,15 +8,16 @@ import { createSessionClient, type SessionClient } from '../http/session-client.
  * @throws SvidxError `usage_invalid` when nothing is left of the path: an HTTP client would go to a TCP port instead
  */
 export function brokerAt(socket: string): Broker {
-  return createBrokerClient(pathOf(socket));
+  return createBrokerClient(brokerSocketPath(socket));
 }
 
 /** The sessions behind the private socket at this path; the same goes for it. */
 export function sessionsAt(socket: string): SessionClient {
-  return createSessionClient(pathOf(socket));
+  return createSessionClient(brokerSocketPath(socket));
 }
 
-function pathOf(socket: string): string {
+/** The path itself. */
+export function brokerSocketPath(socket: string): string {
   const path = socket.replace(/^unix:(\/\/)?/, '');
   if (path === '') throw new SvidxError('usage_invalid', '--socket: expected the path of a socket');
   return path;

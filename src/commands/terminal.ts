@@ -1,5 +1,9 @@
 import type { DestinationStream } from 'pino';
 
+/** The signals that ask a program to end, and that it may answer as it likes. */
+export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+export type EndingSignal = (typeof ENDING_SIGNALS)[number];
+
 /** What a command sees of the process it runs in. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -13,8 +17,12 @@ export interface Terminal {
   print(text: string): void;
   /** Everything on stdin, as UTF-8. */
   readStdin(): Promise<string>;
-  /** Ends, once all is done, with this exit code, for a command that has said itself what is wrong. */
-  exitWith(code: 1 | 2): void;
+  /** Whether a person sits at stdin: what is typed there as a signal reaches every process of the terminal by itself. */
+  readonly interactive: boolean;
+  /** Ends, once all is done, with this exit code (0 to 255), for a command that has said itself what is wrong. */
+  exitWith(code: number): void;
+  /** Calls `listener` for each signal that asks a program to end, and keeps the process alive then. Returns the way back. */
+  onSignal(listener: (signal: EndingSignal) => void): () => void;
   /** Resolves at the first SIGTERM or SIGINT. */
   stopped(): Promise<void>;
 }

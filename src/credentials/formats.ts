@@ -23,7 +23,7 @@ export function formatCredentials(credentials: Credentials, format: CredentialFo
     case 'process':
       return JSON.stringify(processFields(fields));
     case 'env':
-      return shellExports(environment(fields));
+      return shellExports(credentialEnvironment(fields));
   }
 }
 
@@ -40,8 +40,8 @@ function processFields(fields: CredentialFields): object {
   };
 }
 
-/** The variables that the target's own tools read. */
-function environment(fields: CredentialFields): Readonly<Record<string, string>> {
+/** The variables that the target's own tools read, with secrets in the clear. */
+export function credentialEnvironment(fields: CredentialFields): Readonly<Record<string, string>> {
   switch (fields.kind) {
     case 'aws':
       return {

@@ -44,7 +44,7 @@ export function createSessionsApp(
     const opened = await sessions.open({ caller: { component, digest }, grant, ttlMs: ttl * 1000 });
     const { session, policy, secret } = opened;
     const inSession = policy.grants.filter(({ name }) => grant === undefined || name === grant);
-    const grants = inSession.map((named) => grantFields(named.name, named.grant));
+    const grants = inSession.map(({ name, grant, inFile }) => grantFields(name, grant, inFile));
     return { ...sessionFields(session), secret: secret.reveal(), endpoint, grants };
   }
 

@@ -131,6 +131,7 @@ export function createHeldBundles({ trustDomain, clock, logger, wellReason }: He
 
   return {
     get: (wanted) => held.get(wanted.name),
+    all: () => [...held.values()],
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

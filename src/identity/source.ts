@@ -1,6 +1,6 @@
 import type { Health } from '../base/health.ts';
 import type { Audience } from '../spiffe/audience.ts';
-import type { JwtBundleSet } from '../spiffe/jwt-bundle.ts';
+import type { JwtBundle, JwtBundleSet } from '../spiffe/jwt-bundle.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import type { Selector } from '../spiffe/selector.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -22,6 +22,8 @@ export interface JwtSvidSource {
 
 /** Where the public keys of trust domains come from: always the last good ones, kept current in the background. */
 export interface JwtBundleSource extends JwtBundleSet {
+  /** All bundles that are held: our own trust domain's and those of the ones it federates with. */
+  all(): readonly JwtBundle[];
   /** Calls `listener` after each change of any bundle. Returns the function that ends the subscription. */
   onChange(listener: () => void): () => void;
   /** Whether there are keys, and whether what they come from still answers. */

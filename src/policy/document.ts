@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { toSvidxError } from '../base/errors.ts';
-import { grantSchema } from '../credentials/grant.ts';
+import { type Grant, grantSchema } from '../credentials/grant.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
+import { tokenFileProblem } from '../credentials/token-file.ts';
 import { parseSelector } from '../spiffe/selector.ts';
 import { SpiffeId } from '../spiffe/spiffe-id.ts';
 
@@ -55,6 +56,13 @@ function list<T extends z.ZodType>(item: T, whenEmpty: string) {
     .meta({ uniqueItems: true });
 }
 
+function fileProblem(grant: Grant | undefined, audiences: readonly string[]): string | undefined {
+  if (grant === undefined) return 'expected the name of one of its grants';
+  const problem = tokenFileProblem(grant);
+  if (problem !== undefined || audiences.includes(grant.audience)) return problem;
+  return `expected its audience ${JSON.stringify(grant.audience)} among "audiences"`;
+}
+
 /** The policy of one component, as written in `policies/*.yaml`. What is not written is denied. */
 export const policyDocument = z
   .strictObject({
@@ -81,6 +89,12 @@ export const policyDocument = z
       .meta({ minProperties: 1, maxProperties: MAX_ITEMS })
       .optional()
       .describe('The credentials it may have, by the name it asks for.'),
+    files: list(grantName, 'expected at least one grant; leave the key out to have none in a file')
+      .optional()
+      .describe(
+        'The AWS and Azure grants whose JWT-SVID `svidx exec` may put in a file, on tmpfs, for programs that read nothing else. ' +
+          'Their audience must be in `audiences`: such a program holds the token, and makes the exchange itself.',
+      ),
     tokenEndpoint: z
       .strictObject({
         subjects: list(spiffeIdText, 'expected at least one SPIFFE ID').describe(
@@ -95,6 +109,12 @@ export const policyDocument = z
   })
   .refine((policy) => policy.audiences !== undefined || policy.grants !== undefined, {
     message: 'grants nothing: expected "audiences", "grants" or both',
+  })
+  .superRefine(({ audiences = [], grants = {}, files = [] }, context) => {
+    for (const [index, name] of files.entries()) {
+      const message = fileProblem(Object.hasOwn(grants, name) ? grants[name] : undefined, audiences);
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['files', index], message });
+    }
   })
   .meta({
     anyOf: [{ required: ['audiences'] }, { required: ['grants'] }],

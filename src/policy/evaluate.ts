@@ -33,6 +33,14 @@ export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Dec
   });
 }
 
+/** May the JWT-SVID of this grant be in a file? */
+export function evaluateTokenFile(set: PolicySet, caller: Caller, name: string): Decision<NamedGrant> {
+  const decision = evaluateGrant(set, caller, name);
+  if (!decision.allowed || decision.granted.inFile) return decision;
+  const reason = `its policy does not list the grant ${JSON.stringify(name)} under "files"`;
+  return { allowed: false, policy: decision.policy, reason };
+}
+
 /** A grant of one kind of target. */
 export type NamedGrantOf<K extends Grant['kind']> = NamedGrant & { readonly grant: Extract<Grant, { kind: K }> };
 

@@ -19,6 +19,8 @@ export interface NamedGrant {
   readonly grant: Grant;
   /** The same for the same grant of the same component with the same identity, and different for anything else. */
   readonly fingerprint: string;
+  /** Whether its JWT-SVID may be written to a file. */
+  readonly inFile: boolean;
 }
 
 /** What one component may have. */
@@ -119,7 +121,12 @@ function parseFile({ file, text }: PolicyFile, problems: string[]): YamlDocument
 function compileDocument({ component, spiffeId, selectors, ...document }: PolicyDocument): ComponentPolicy {
   const identityFingerprint = fingerprint(spiffeId, selectors);
   const grants = Object.entries(document.grants ?? {}).map(([name, grant]) =>
-    Object.freeze({ name, grant, fingerprint: fingerprint(identityFingerprint, component, name, grant) }),
+    Object.freeze({
+      name,
+      grant,
+      fingerprint: fingerprint(identityFingerprint, component, name, grant),
+      inFile: document.files?.includes(name) ?? false,
+    }),
   );
   return Object.freeze({
     component,

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { svidx } from '../support/svidx.ts';
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
-const COMMANDS = ['serve', 'dev', 'run', 'token', 'credentials', 'verify', 'doctor'];
+const COMMANDS = ['serve', 'dev', 'run', 'token', 'credentials', 'exec', 'verify', 'doctor'];
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzcGlmZmU6Ly9leGFtcGxlLm9yZyJ9.c2lnbmF0dXJl';
 
 describe.concurrent('help', () => {
@@ -61,6 +61,8 @@ describe.concurrent('a command line that is wrong ends with 2, and says why on s
       ['credentials', 'x', ...component, '--format', 'xml'],
       "argument 'xml' is invalid. Allowed choices are json, env, process",
     ],
+    ['exec without a program', ['exec', ...component], "missing required argument 'command'"],
+    ['exec without a component', ['exec', '--', 'true'], "required option '--component <id>' not specified"],
     ['verify without bundles', ['verify', 'x', ...audience], "required option '--bundles <file>' not specified"],
     ['run without a file', ['run', ...component], "missing required argument 'component.wasm'"],
     ['run without a component', ['run', 'x.wasm'], "required option '--component <id>' not specified"],

@@ -41,6 +41,8 @@ async function verify(printed: string[], token: readonly string[], stdin = ''): 
     env: {},
     tmpdir: folder,
     colours: false,
+    interactive: false,
+    onSignal: () => () => {},
     exitWith: (code) => expect.unreachable(`exit code ${code}`),
     logDestination: { write: (line) => expect.unreachable(`logged: ${line}`) },
     print: (text) => void printed.push(text),

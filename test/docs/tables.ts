@@ -8,7 +8,7 @@ import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
-import { BROKER_PATHS, SESSIONS_PATH } from '../../src/http/broker-wire.ts';
+import { BROKER_PATHS, SESSIONS_PATH, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
 import { awsEndpoint } from '../../src/http/endpoints/aws.ts';
 import { azureEndpoint } from '../../src/http/endpoints/azure.ts';
 import { gcpEndpoint } from '../../src/http/endpoints/gcp.ts';
@@ -17,6 +17,7 @@ import { HEALTH_PATHS } from '../../src/http/health-app.ts';
 import { OAUTH_ERROR, oauthStatus } from '../../src/http/oauth-errors.ts';
 import { MAX_AGE_SECONDS } from '../../src/http/published-document.ts';
 import { policyJsonSchema } from '../../src/policy/document.ts';
+import { WORKLOAD_API_STATUS } from '../../src/workload-api/status.ts';
 
 /** The README's tables, made from the code they describe. `npm run generate` writes them; a test compares. */
 export const README_TABLES: Readonly<Record<string, () => string>> = {
@@ -124,6 +125,16 @@ function endpointTable(): string {
       }),
       [
         'private socket',
+        `\`POST ${TOKEN_FILE_PATH}\` \`{component, grant, digest?}\``,
+        '`{file, others, expiresAt, token}`: the JWT-SVID of a grant under `files`, with the variables that go with it',
+      ],
+      [
+        'private socket',
+        `\`POST ${WORKLOAD_API_PATH}\` \`{component, digest?}\``,
+        '`{endpoint}` and a line end: a unix socket with the SPIFFE Workload API for that component, open as long as this connection',
+      ],
+      [
+        'private socket',
         `\`POST ${SESSIONS_PATH}\` \`{component, grant?, ttl?, digest?}\``,
         'opens a session: `{session, secret, expiresAt, endpoint, grants: [{name, kind, ...}]}`',
       ],
@@ -150,7 +161,16 @@ function endpointTable(): string {
 
 function errorTable(): string {
   return table(
-    ['code', 'meaning', 'HTTP', 'token endpoint', 'exit', '`wasmcloud:identity`', '`svidx:credentials`'],
+    [
+      'code',
+      'meaning',
+      'HTTP',
+      'token endpoint',
+      'exit',
+      'Workload API',
+      '`wasmcloud:identity`',
+      '`svidx:credentials`',
+    ],
     Object.entries(ERROR_CODES).map(([name, meaning]) => {
       const errorCode = name as ErrorCode;
       return [
@@ -159,6 +179,7 @@ function errorTable(): string {
         String(HTTP_STATUS[errorCode]),
         `${oauthStatus(errorCode)} \`${OAUTH_ERROR[errorCode]}\``,
         String(EXIT_CODE[errorCode]),
+        WORKLOAD_API_STATUS[errorCode],
         `\`${IDENTITY_ERROR_CASE[errorCode]}\``,
         `\`${CREDENTIALS_ERROR_CASE[errorCode]}\``,
       ];

@@ -19,6 +19,7 @@ export function createFakeBundleSource(initial?: readonly object[]): FakeBundleS
 
   return {
     get: (wanted) => (wanted.equals(trustDomain) ? bundle : undefined),
+    all: () => (bundle === undefined ? [] : [bundle]),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

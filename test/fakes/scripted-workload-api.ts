@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type MetadataValue, Server, ServerCredentials, type ServerWritableStream, type status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
-import { loadWorkloadApiService } from '../../src/identity/workload-api/api.ts';
+import { loadWorkloadApiService } from '../../src/identity/workload-contract.ts';
 import { type Arrivals, createArrivals } from '../support/arrivals.ts';
 import { tempFolder } from '../support/temp.ts';
 

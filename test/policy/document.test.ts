@@ -32,6 +32,7 @@ describe('the JSON Schema for editors', () => {
       'digest',
       'audiences',
       'grants',
+      'files',
       'tokenEndpoint',
     ]);
     const { tokenEndpoint, ...others } = properties;

@@ -89,6 +89,7 @@ describe('what is written is allowed', () => {
           assumeRole: undefined,
         },
         fingerprint: set.get('api')?.grants[0]?.fingerprint,
+        inFile: false,
       },
     });
   });

@@ -40,6 +40,7 @@ describe('a good set of policies', () => {
             assumeRole: undefined,
           },
           fingerprint: expect.stringMatching(FINGERPRINT),
+          inFile: false,
         },
       ],
     });

@@ -38,6 +38,8 @@ export interface Running {
   firstLine(): Promise<string>;
   /** What this finds on stderr, once it is there; fails when it ends before. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same on stdout. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
   /** Closes our end of the pipe, as a reader does that has seen enough. */
   stopReading(name: 'stdout' | 'stderr'): void;
   signal(name: NodeJS.Signals): void;
@@ -100,6 +102,7 @@ export function startSvidx(args: readonly string[], options: SvidxOptions = {}, 
   return {
     firstLine: () => waitFor(() => /^(.*)\n/.exec(output.stdout)?.[1]),
     logged: (pattern) => waitFor(() => pattern.exec(output.stderr) ?? undefined),
+    printed: (pattern) => waitFor(() => pattern.exec(output.stdout) ?? undefined),
     stopReading: (name) => void child[name].destroy(),
     signal: (name) => void child.kill(name),
     finished: () => finished,

@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly entries?: readonly RegistrationEntry[];
   readonly keyType?: JwtKeyType;
   readonly clock?: Clock;
+  /** There is nothing that SDKs can ask. */
+  readonly withoutEndpoints?: true;
   /** What comes behind the host in the issuer's URL; nothing where nothing else is said. */
   readonly issuerPath?: string;
   /** Opens the token endpoint, for subject tokens of the issuer's own audience or of this one. */
@@ -95,7 +97,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     cacheSize: 100,
     policyFolder,
     stsEndpoint: trust.stsUrl,
-    endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 },
+    ...(options.withoutEndpoints
+      ? {}
+      : { endpoints: { listen: { host: '127.0.0.1', port: 0 }, requestsPerSecond: 1_000 } }),
     logLevel: 'trace',
     tokenEndpoint: options.tokenEndpoint && tokenEndpointConfig(issuer, options.tokenEndpoint.audience),
     ...options.config,

@@ -1,31 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { z } from 'zod';
 import type { BundleStreamHandlers } from '../bundle-stream.ts';
-
-const SERVICE_NAME = 'SpiffeWorkloadAPI';
-
-/** The method we speak, as a gRPC definition made from our `.proto` file. */
-export interface WorkloadApiService {
-  readonly FetchJWTBundles: MethodDefinition<object, object>;
-}
-
-/** Loads the contract from `proto/`. */
-export function loadWorkloadApiService(): WorkloadApiService {
-  const definitions = loadSync('spiffe/workloadapi.proto', {
-    includeDirs: [fileURLToPath(new URL('../../../proto/', import.meta.url))],
-    keepCase: true,
-    defaults: true,
-  });
-  const service = definitions[SERVICE_NAME];
-  if (!isWorkloadApi(service)) throw new Error(`proto/ does not define ${SERVICE_NAME}`);
-  return service;
-}
-
-function isWorkloadApi(definition: unknown): definition is WorkloadApiService {
-  return typeof definition === 'object' && definition !== null && 'FetchJWTBundles' in definition;
-}
+import { loadWorkloadApiService, SECURITY_HEADER } from '../workload-contract.ts';
 
 const jwtBundlesResponse = z.object({ bundles: z.record(z.string(), z.instanceof(Uint8Array)) });
 
@@ -67,8 +43,7 @@ export function createWorkloadApi(target: string): WorkloadApi {
     fetchJwtBundles({ onMessage, onEnd }) {
       const client = new Client(target, credentials.createInsecure(), CHANNEL_OPTIONS);
       const metadata = new Metadata();
-      // SPIFFE Workload Endpoint section 5: what a browser that was tricked into asking cannot send.
-      metadata.set('workload.spiffe.io', 'true');
+      metadata.set(SECURITY_HEADER.name, SECURITY_HEADER.value);
       const call = client.makeServerStreamRequest(path, requestSerialize, read, {}, metadata, {});
       let open = true;
       const end = (error?: ServiceError): void => {
