@@ -77,6 +77,7 @@ describe('a thousand simultaneous callers of something that nobody has yet', () 
 interface Predicted {
   readonly freshUntil: number;
   readonly servedUntil: number;
+  readonly expiresAt: number;
 }
 
 /** What the table shaves off of the fresh time where the random number is one half: half of a fifth. */
@@ -88,12 +89,17 @@ function predictSvid(now: number): Predicted {
   return {
     freshUntil: now + (SVID_LIFE / 2) * FRESH_SHARE,
     servedUntil: now + SVID_LIFE - Math.min(10 * SECOND, SVID_LIFE / 10),
+    expiresAt: now + SVID_LIFE,
   };
 }
 
 function predictCredentials(now: number, life: number): Predicted {
   const fresh = Math.max(life - Math.max(5 * MINUTE, life / 10), life / 2);
-  return { freshUntil: now + fresh * FRESH_SHARE, servedUntil: now + life - Math.min(10 * SECOND, life / 10) };
+  return {
+    freshUntil: now + fresh * FRESH_SHARE,
+    servedUntil: now + life - Math.min(10 * SECOND, life / 10),
+    expiresAt: now + life,
+  };
 }
 
 /** A cache as the table has it, where every call upstream takes no time. Whatever is no longer fresh is loaded, once. */
@@ -109,12 +115,16 @@ function createPrediction() {
     get expired() {
       return expired;
     },
-    use(key: string, now: number, load: () => Predicted): void {
+    /** @returns what is handed out: what is held while it is served, also where that starts a renewal */
+    use(key: string, now: number, load: () => Predicted): Predicted {
       const known = held.get(key);
-      if (known !== undefined && now < known.freshUntil) return;
-      if (known === undefined || now >= known.servedUntil) expired += 1;
+      if (known !== undefined && now < known.freshUntil) return known;
+      const loaded = load();
       calls += 1;
-      held.set(key, load());
+      held.set(key, loaded);
+      if (known !== undefined && now < known.servedUntil) return known;
+      expired += 1;
+      return loaded;
     },
   };
 }
@@ -150,7 +160,16 @@ function component(name: string): string {
 }
 
 /** How often each component asks: some all the time, some so rarely that what they had has expired. */
-const SHARES = { busy: 0.7, steady: 0.25, slow: 0.04, rare: 0.01 };
+const SHARES = {
+  busy: 0.65,
+  steady: 0.2,
+  slow: 0.05,
+  slower: 0.03,
+  slowest: 0.03,
+  rare: 0.02,
+  rarer: 0.01,
+  rarest: 0.01,
+};
 
 function pick<T>(choices: readonly T[], at: number): T {
   const chosen = choices[Math.floor(at * choices.length)];
@@ -187,24 +206,23 @@ test.each([1, 2, 3])(
 
     const svids = createPrediction();
     const credentials = createPrediction();
-    const predict = ({ at, name, grant, audience }: (typeof requests)[number]): void => {
-      const useSvid = (of: string): void => svids.use(`${name} ${of}`, at, () => predictSvid(at));
-      if (grant === undefined) useSvid(audience);
-      else {
-        credentials.use(`${name} ${grant}`, at, () => {
-          useSvid('sts.amazonaws.com');
-          return predictCredentials(at, Object.entries(GRANTS).find(([known]) => known === grant)?.[1] ?? 0);
-        });
-      }
+    const predict = ({ at, name, grant, audience }: (typeof requests)[number]): Predicted => {
+      const useSvid = (of: string): Predicted => svids.use(`${name} ${of}`, at, () => predictSvid(at));
+      if (grant === undefined) return useSvid(audience);
+      return credentials.use(`${name} ${grant}`, at, () => {
+        useSvid('sts.amazonaws.com');
+        return predictCredentials(at, Object.entries(GRANTS).find(([known]) => known === grant)?.[1] ?? 0);
+      });
     };
 
     for (const request of requests) {
       const { at, name, grant, audience } = request;
       if (at > clock.now()) await clock.advance(at - clock.now());
-      if (grant === undefined) await broker.identity({ component: name }, [audience]);
-      else await broker.credentials({ component: name }, grant);
+      const caller = { component: name };
+      const asking = grant === undefined ? broker.identity(caller, [audience]) : broker.credentials(caller, grant);
+      const { expiresAt } = await asking;
       await quiet(world);
-      predict(request);
+      expect(expiresAt).toBe(predict(request).expiresAt);
       expect(counts()).toEqual({ mints: svids.calls, exchanges: credentials.calls });
     }
     // The prediction is of something: there were renewals behind, and there were waits for what had expired.

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
 import { startScriptedSts } from '../fakes/scripted-sts.ts';
 import { refusal } from '../support/errors.ts';
 import { startWorld } from '../support/world.ts';
@@ -19,7 +20,10 @@ function policy(name: string): string {
 test('the service asks a target no more that is down for several components, and says since when', async () => {
   const sts = await startScriptedSts();
   sts.onRequest = () => 'reset';
+  const now = Date.now();
   const { service, log } = await startWorld({
+    // Its time stands still, so that the next attempt never becomes due; its timers do not.
+    clock: { now: () => now, after: systemClock.after },
     policies: Object.fromEntries(NAMES.map((name) => [`${name}.yaml`, policy(name)])),
     config: { stsEndpoint: sts.url },
   });
