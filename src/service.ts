@@ -149,7 +149,7 @@ async function serveBroker(
   const broker = createBroker({
     policies: policies.current,
     svids: publishingKeysOf(svids, bundles),
-    exchanger: createExchangers(config, { clock, random }),
+    exchanger: createExchangers(config, { clock, random, logger }),
     clock,
     random,
     logger,

@@ -38,7 +38,7 @@ export const ERROR_CODES = {
   exchange_token_rejected:
     'The target does not accept the JWT-SVID: issuer not registered, audience, signature or time.',
   exchange_request_rejected: 'The target refuses the request: a parameter of the grant is wrong for it.',
-  exchange_throttled: 'The target is throttling, also after retries.',
+  exchange_throttled: 'The target is throttling, also after retries, or too many exchanges wait for it.',
   exchange_unavailable: 'The target cannot be reached or fails, also after retries.',
   exchange_response_invalid: 'The target answered with something that is not a usable credential.',
 

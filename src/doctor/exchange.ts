@@ -21,13 +21,15 @@ export interface ExchangeOptions {
 /** One real exchange, through the code that the service runs. Of the credentials only their end is told. */
 export async function tryExchange(options: ExchangeOptions): Promise<Finding<undefined>> {
   const { config, policies, policy, granted, svids, world } = options;
+  const { clock, random } = world;
+  const logger = createLogger({ level: 'silent', destination: { write: () => {} } });
   const broker = createBroker({
     policies: () => policies,
     svids,
-    exchanger: createExchangers(config, world),
-    clock: world.clock,
-    random: world.random,
-    logger: createLogger({ level: 'silent', destination: { write: () => {} } }),
+    exchanger: createExchangers(config, { clock, random, logger }),
+    clock,
+    random,
+    logger,
     cacheSize: 1,
   });
   try {

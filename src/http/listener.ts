@@ -86,7 +86,8 @@ export async function listenOnPrivateSocket(path: string, clock: Clock): Promise
     const staging = await mkdtemp(join(folder, STAGING_PREFIX));
     try {
       const staged = join(staging, STAGED_NAME);
-      await listen(server, { path: staged });
+      // Linux refuses (EAGAIN) who finds the line before a unix socket full; Node's own 511 is less than a host may need.
+      await listen(server, { path: staged, backlog: MAX_CONNECTIONS });
       await chmod(staged, 0o600);
       await rename(staged, path);
     } finally {

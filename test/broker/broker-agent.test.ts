@@ -5,18 +5,10 @@ import { settle } from '../fakes/clock.ts';
 import { API, openBroker } from '../support/broker.ts';
 import { refusal } from '../support/errors.ts';
 import { eventually } from '../support/eventually.ts';
+import { pseudoRandom } from '../support/pseudo-random.ts';
 
 const A = ['a.example.org'] as const;
 const SECOND = 1000;
-
-/** Numbers that look random and are the same each time. */
-function pseudoRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
 
 /** A broker at an agent that holds back tokens as SPIRE's does. */
 async function openWithAgent(seed: number) {

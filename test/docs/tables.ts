@@ -7,7 +7,9 @@ import { IDENTITY_ERROR_CASE } from '../../src/component/imports/identity.ts';
 import { configJsonSchema } from '../../src/config/document.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
 import { tokenEndpointConfig } from '../../src/config/token-endpoint.ts';
+import { GRANT_KINDS } from '../../src/credentials/grant.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
+import { EXCHANGES_PER_SECOND } from '../../src/exchange/guarded.ts';
 import { BROKER_PATHS, SESSIONS_PATH, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
 import { awsEndpoint } from '../../src/http/endpoints/aws.ts';
 import { azureEndpoint } from '../../src/http/endpoints/azure.ts';
@@ -26,6 +28,7 @@ export const README_TABLES: Readonly<Record<string, () => string>> = {
   endpoints: endpointTable,
   errors: errorTable,
   caches: cacheTable,
+  budgets: budgetTable,
 };
 
 /** The text between `<!-- table:NAME -->` and `<!-- /table -->` replaced by that table, for every one of them. */
@@ -184,6 +187,21 @@ function errorTable(): string {
         `\`${CREDENTIALS_ERROR_CASE[errorCode]}\``,
       ];
     }),
+  );
+}
+
+const WHAT_A_TARGET_IS: Readonly<Record<(typeof GRANT_KINDS)[number], string>> = {
+  aws: 'an account in a region',
+  azure: 'a tenant at an authority host',
+  gcp: 'the project of a provider',
+  vault: 'a server, namespace and `caFile`',
+  oauth: 'an issuer',
+};
+
+function budgetTable(): string {
+  return table(
+    ['grant', 'one target is', 'exchanges in a second'],
+    GRANT_KINDS.map((kind) => [`\`${kind}\``, WHAT_A_TARGET_IS[kind], String(EXCHANGES_PER_SECOND[kind])]),
   );
 }
 

@@ -1,5 +1,7 @@
 import type { Clock } from '../../src/base/clock.ts';
 import { type Broker, createBroker } from '../../src/broker/broker.ts';
+import type { Exchanger } from '../../src/exchange/exchanger.ts';
+import { createGuardedExchanger } from '../../src/exchange/guarded.ts';
 import type { JwtSvidSource } from '../../src/identity/source.ts';
 import { compilePolicies } from '../../src/policy/policy-set.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
@@ -37,6 +39,8 @@ export interface TestBrokerOptions {
   readonly cacheSize?: number;
   /** Puts something between the broker and what mints. */
   readonly between?: (svids: JwtSvidSource, clock: Clock) => JwtSvidSource;
+  /** Puts before the target what the service puts there: its budget, its pauses and its breaker. */
+  readonly guarded?: boolean;
 }
 
 export async function openBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
@@ -49,12 +53,15 @@ export async function openBroker(options: TestBrokerOptions = {}): Promise<TestB
       TrustDomain.parse('example.org'),
     );
   let policies = compile(options.policies ?? [API_POLICY]);
+  const random = options.random ?? (() => 0);
+  const { exchanger } = upstreams;
+  const guarded = (): Exchanger => createGuardedExchanger(exchanger, { clock, random, logger: log.logger });
   const broker = createBroker({
     policies: () => policies,
     svids: options.between?.(upstreams.svids, clock) ?? upstreams.svids,
-    exchanger: upstreams.exchanger,
+    exchanger: options.guarded ? guarded() : exchanger,
     clock,
-    random: options.random ?? (() => 0),
+    random,
     logger: log.logger,
     cacheSize: options.cacheSize ?? 100,
   });
