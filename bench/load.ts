@@ -25,6 +25,22 @@ export async function startServer(name: string, ...args: string[]): Promise<Benc
   };
 }
 
+/** An answer of ours, as `fetch` or `node:http` gives it. */
+export interface Sample {
+  readonly headers: Iterable<readonly [string, string]>;
+  readonly body: Buffer;
+}
+
+/** Node writes these itself, for everybody. */
+const OF_NODE = new Set(['date', 'connection', 'keep-alive']);
+
+/** Starts a bare `node:http` server that sends the very same bytes: the body and the headers. */
+export function startBare({ headers, body }: Sample, socketPath?: string): Promise<BenchServer> {
+  const ours = Object.fromEntries([...headers].filter(([name]) => !OF_NODE.has(name)));
+  const where = socketPath === undefined ? [] : [socketPath];
+  return startServer('bare', body.toString('base64'), JSON.stringify(ours), ...where);
+}
+
 const SECONDS = 3;
 const ROUNDS = 3;
 

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { requestsPerSecond, startServer, thousands } from '../load.ts';
+import { requestsPerSecond, type Sample, startBare, startServer, thousands } from '../load.ts';
 import type { Row } from '../row.ts';
 
 const BODY = JSON.stringify({ component: 'c0', grant: 'models' });
@@ -18,10 +18,9 @@ export async function cachedCredentials(): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), 'svidx-bench-'));
   const { endpoint = '', secret = '', socket: socketPath = '' } = service.ready;
   const headers = { authorization: secret };
-  const ofEndpoint = Buffer.from(await (await fetch(endpoint, { headers })).arrayBuffer());
-  const ofSocket = await post(socketPath);
-  const bareTcp = await startServer('bare', ofEndpoint.toString('base64'));
-  const bareUnix = await startServer('bare', ofSocket.toString('base64'), join(folder, 'bare.sock'));
+  const answer = await fetch(endpoint, { headers });
+  const bareTcp = await startBare({ headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) });
+  const bareUnix = await startBare(await post(socketPath), join(folder, 'bare.sock'));
   const posted = { url: 'http://localhost/v1/credentials', method: 'POST' as const, headers: HEADERS, body: BODY };
   const [tcp = 0, tcpLimit = 0, unix = 0, unixLimit = 0] = await requestsPerSecond([
     { url: endpoint, headers },
@@ -49,10 +48,11 @@ function row(what: string, ours: number, limit: number, target?: number): Row {
   };
 }
 
-function post(socketPath: string): Promise<Buffer> {
+function post(socketPath: string): Promise<Sample> {
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath, path: '/v1/credentials', method: 'POST', headers: HEADERS }, (response) => {
-      buffer(response).then(resolve, reject);
+      const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)] as const);
+      buffer(response).then((body) => resolve({ headers, body }), reject);
     });
     outgoing.on('error', reject);
     outgoing.end(BODY);

@@ -1,4 +1,4 @@
-import { requestsPerSecond, startServer, thousands } from '../load.ts';
+import { requestsPerSecond, startBare, startServer, thousands } from '../load.ts';
 import type { Row } from '../row.ts';
 
 /** Discovery and key set, on one core, against `node:http` sending the same bytes. */
@@ -7,8 +7,8 @@ export async function issuer(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const name of ['discovery', 'keys'] as const) {
     const url = service.ready[name] ?? '';
-    const bytes = Buffer.from(await (await fetch(url)).arrayBuffer()).toString('base64');
-    const bare = await startServer('bare', bytes);
+    const answer = await fetch(url);
+    const bare = await startBare({ headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) });
     const [ours = 0, limit = 0] = await requestsPerSecond([{ url }, { url: bare.ready['url'] ?? '' }]);
     rows.push({
       what: `${name}, requests/s on one core`,

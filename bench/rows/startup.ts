@@ -49,7 +49,7 @@ export async function startup(): Promise<Row[]> {
 
 async function timeToOutputOrExit(args: readonly string[]): Promise<number> {
   const started = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = once(child, 'exit');
   await Promise.race([once(child.stdout, 'data'), exited]);
   const took = performance.now() - started;

@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
 
-/** The limit: `node:http` sending fixed bytes. Arguments: the bytes in base64, and a socket path for a unix socket. */
-const [bytes = '', socketPath] = process.argv.slice(2);
+/**
+ * The limit: `node:http` sending one fixed answer. Arguments: the body in base64, the headers as JSON, and a socket path for
+ * a unix socket.
+ */
+const [bytes = '', headersJson = '{}', socketPath] = process.argv.slice(2);
 const body = Buffer.from(bytes, 'base64');
+const headers: Record<string, string> = JSON.parse(headersJson);
 const server = createServer((_request, response) => {
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+  response.writeHead(200, headers);
   response.end(body);
 });
 server.listen(socketPath === undefined ? { host: '127.0.0.1', port: 0 } : { path: socketPath }, () => {
