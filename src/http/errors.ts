@@ -82,11 +82,13 @@ export function sendFailure(
 /** An answer that nobody may keep. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const json = JSON.stringify(body);
+  const length = Buffer.byteLength(json);
   response.writeHead(status, {
     'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(json),
+    'Content-Length': length,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
   });
-  response.end(json);
+  // Of ASCII the bytes are the same, and Node writes them in less time.
+  response.end(json, length === json.length ? 'latin1' : 'utf8');
 }
