@@ -25,7 +25,7 @@ export function createLogger(options: { level: LogLevel; destination: Destinatio
     {
       level: options.level,
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: createTimestamp(),
       // An error handed over in place of the fields becomes this field. Pino's own serializer would write all of it.
       errorKey: 'error',
       serializers: { err: (described: unknown) => described },
@@ -33,6 +33,20 @@ export function createLogger(options: { level: LogLevel; destination: Destinatio
     },
     options.destination,
   );
+}
+
+/** The time as pino wants it, a part of the line's JSON; written out once for all lines of a millisecond. */
+function createTimestamp(): () => string {
+  let writtenAt = 0;
+  let text = '';
+  return () => {
+    const now = Date.now();
+    if (now !== writtenAt) {
+      writtenAt = now;
+      text = `,"time":"${new Date(now).toISOString()}"`;
+    }
+    return text;
+  };
 }
 
 /** The field `error` may hold anything that was thrown; others are described where they are errors. */
