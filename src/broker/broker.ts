@@ -92,7 +92,8 @@ export function createBroker(options: BrokerOptions): Broker {
             const svid = await identityOf(policy, audience, flight);
             exchange.tokenSha256 = svid.sha256;
             return exchanger.exchange(svid, granted.grant, { signal: flight, previous }).catch((error: unknown) => {
-              // Its key may have been withdrawn: the next attempt should have a newer one, if SPIRE has.
+              // Its key may have been withdrawn. The next use fetches a newer one behind it, if SPIRE has: the one in hand may be
+              // good for others, and is not dropped.
               if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
               throw error;
             });

@@ -85,13 +85,13 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
 
 /** The account that the policies need: made anew when they have changed. */
 function accountOf(policies: () => PolicySet, issuer: string): () => Promise<LocalAccount> {
-  const accounts = new WeakMap<PolicySet, Promise<LocalAccount>>();
-  async function make(set: PolicySet): Promise<LocalAccount> {
-    return { providers: [{ issuer, clientIds: audiencesOf(set) }], roles: await rolesForPolicies(set, issuer) };
-  }
-  return () => {
+  const accounts = new WeakMap<PolicySet, LocalAccount>();
+  return async () => {
     const set = policies();
-    const account = accounts.get(set) ?? make(set);
+    const account = accounts.get(set) ?? {
+      providers: [{ issuer, clientIds: audiencesOf(set) }],
+      roles: await rolesForPolicies(set, issuer),
+    };
     accounts.set(set, account);
     return account;
   };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SvidxError } from '../../src/base/errors.ts';
 import { createLogger, describeError, LOG_LEVELS, type LogLevel } from '../../src/base/logger.ts';
 import { createMemoryLog } from '../fakes/log.ts';
@@ -27,6 +27,18 @@ describe('a log line', () => {
     const { time, ...entry } = log.entries()[0] ?? {};
     expect(entry).toEqual({ level: 'info', event: 'started', count: 2, msg: 'up and running' });
     expect(new Date(String(time)).toISOString()).toBe(time);
+  });
+
+  test('has the time of its own writing', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-11-22T12:00:00.001Z') });
+    onTestFinished(() => void vi.useRealTimers());
+    const log = createMemoryLog();
+    log.logger.info({}, 'first');
+    log.logger.info({}, 'in the same millisecond');
+    vi.setSystemTime(Date.parse('2026-11-22T12:00:00.002Z'));
+    log.logger.info({}, 'later');
+    const at = (ms: number) => `2026-11-22T12:00:00.00${ms}Z`;
+    expect(log.entries().map(({ time }) => time)).toEqual([at(1), at(1), at(2)]);
   });
 
   test('stays one line whatever is in it', () => {

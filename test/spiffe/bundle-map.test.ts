@@ -72,4 +72,12 @@ describe('bundles of several trust domains', () => {
   ])('%s is refused as %s', async (text, code) => {
     expect((await refusal(() => parseBundleMap(Buffer.from(text)))).code).toBe(code);
   });
+
+  test('are refused when they are nested without end, as what they are', async () => {
+    const text = `{"a.example":{"keys":[],"x":${'['.repeat(70)}${']'.repeat(70)}}}`;
+    expect(await refusal(() => parseBundleMap(Buffer.from(text)))).toMatchObject({
+      code: 'bundle_invalid',
+      message: 'is nested too deeply',
+    });
+  });
 });

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode, SvidxError } from '../../../src/base/errors.ts';
 import { CREDENTIALS_ERROR_CASE, credentialsImport } from '../../../src/component/imports/credentials.ts';
+import type { Credentials } from '../../../src/credentials/credentials.ts';
 import { createFakeBroker, EXPIRY_SECONDS, FAKE_CREDENTIALS } from '../../fakes/broker.ts';
+import { accessToken, vaultToken } from '../../fakes/other-credentials.ts';
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
 const caller = { component: 'api', digest: `sha256:${'0'.repeat(64)}` };
@@ -20,6 +22,26 @@ describe('svidx:credentials/store', () => {
     expect(Object.keys(credentialsImport.functions)).toEqual(['get']);
     expect(wit).toContain('package svidx:credentials@0.1.0;');
     expect(wit).toContain('get: func(grant: string) -> result<credentials, error>;');
+  });
+
+  test.each<[Credentials, object]>([
+    [accessToken('azure'), { token: 'the-token-of-azure', tokenType: 'Bearer' }],
+    [accessToken('gcp'), { token: 'the-token-of-gcp', tokenType: 'Bearer' }],
+    [accessToken('oauth'), { token: 'the-token-of-oauth', tokenType: 'Bearer' }],
+    [vaultToken('a'), { token: 'the-token-of-vault', address: 'https://vault.example.org', namespace: 'a' }],
+    [
+      vaultToken(undefined),
+      { token: 'the-token-of-vault', address: 'https://vault.example.org', namespace: undefined },
+    ],
+  ])('gives other credentials as their own case: $kind', async (credentials, val) => {
+    const broker = createFakeBroker();
+    broker.give = credentials;
+    const expiration = BigInt(Date.parse('2026-11-22T12:15:00Z') / 1000);
+    expect(await credentialsImport.functions['get']?.(broker, caller, ['any'])).toEqual({
+      ok: { tag: credentials.kind, val: { ...val, expiration } },
+    });
+    // The case is one that the interface has.
+    expect(wit).toMatch(new RegExp(`^ {4}${credentials.kind}\\(`, 'm'));
   });
 
   test('gives the credentials of the grant to the one who asks, in whole seconds', async () => {
