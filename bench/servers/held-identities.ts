@@ -3,7 +3,7 @@ import { generateKeyPair, SignJWT } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { type Broker, createBroker } from '../../src/broker/broker.ts';
-import type { PolicySet } from '../../src/policy/policy-set.ts';
+import type { PolicySet, WasiInterface } from '../../src/policy/policy-set.ts';
 import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { percentile } from '../row.ts';
@@ -32,8 +32,12 @@ const components = tokens.map((_, index) => ({
   selectors: [{ type: 'wasmcloud', value: `component:c${index}` }],
   identityFingerprint: createHash('sha256').update(`c${index}`).digest('base64url'),
   digest: undefined,
+  digestSelector: false,
   audiences: ['a'],
   grants: [],
+  wasi: new Set<WasiInterface>(),
+  config: new Map<string, string>(),
+  egress: [],
   tokenSubjects: [],
 }));
 const byName = new Map(components.map((policy) => [policy.component, policy]));

@@ -7,6 +7,7 @@ import { scrub } from '../base/secret.ts';
  * One thing that was decided or done.
  *
  * `identity.request` and `credentials.request` are what components asked for, each answered from memory or not.
+ * `credentials.inject` is what a host asked for to add to a component's requests.
  * `credentials.redeem` is what somebody asked for at the token endpoint, followed by the request on a component's behalf.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
  * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
@@ -15,6 +16,7 @@ import { scrub } from '../base/secret.ts';
 export type AuditAction =
   | 'identity.request'
   | 'credentials.request'
+  | 'credentials.inject'
   | 'credentials.redeem'
   | 'identity.mint'
   | 'credentials.exchange'

@@ -6,11 +6,11 @@ import type { Credentials } from '../credentials/credentials.ts';
 import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
-import { type Caller, evaluateAudience, evaluateGrant } from '../policy/evaluate.ts';
-import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
+import { type Caller, type Decision, evaluateAudience, evaluateGrant, evaluateInjection } from '../policy/evaluate.ts';
+import type { ComponentPolicy, NamedGrant, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { createAudit } from './audit.ts';
+import { type AuditFields, createAudit } from './audit.ts';
 import { permitted } from './permitted.ts';
 import { rememberFailureMs } from './remembered-failures.ts';
 
@@ -27,6 +27,12 @@ export interface Broker {
    * @throws SvidxError `policy_denied`, `identity_*` or `exchange_*`
    */
   credentials(caller: Caller, grant: string, patience?: Patience): Promise<Credentials>;
+  /**
+   * The credentials of a grant with `inject`, for the component's host: to be added to requests to the place that the policy
+   * names, and never shown to the component.
+   * @throws SvidxError `policy_denied`, also for a grant without `inject`; `identity_*` or `exchange_*`
+   */
+  injected(caller: Caller, grant: string, patience?: Patience): Promise<Credentials>;
 }
 
 /** For credentials in hand that have little of their life left, while newer ones are on the way. */
@@ -49,6 +55,8 @@ export interface BrokerOptions {
   /** How many JWT-SVIDs, and how many credentials, are held in memory. */
   readonly cacheSize: number;
 }
+
+type Granted = Pick<Decision<NamedGrant> & { allowed: true }, 'policy' | 'granted'>;
 
 /** One load goes through SPIRE and the target, retries included. Milliseconds. */
 const LOAD_TIMEOUT_MS = 30_000;
@@ -84,25 +92,40 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     credentials(caller, grant, patience) {
-      return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
-        const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
-        const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
-          audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
-            const audience: Audience = [granted.grant.audience];
-            const svid = await identityOf(policy, audience, flight);
-            exchange.tokenSha256 = svid.sha256;
-            return exchanger.exchange(svid, granted.grant, { signal: flight, previous }).catch((error: unknown) => {
-              // Its key may have been withdrawn. The next use fetches a newer one behind it, if SPIRE has: the one in hand may be
-              // good for others, and is not dropped.
-              if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
-              throw error;
-            });
-          }),
-        );
-        return patience === undefined ? inHand : newer(granted.fingerprint, inHand, patience);
+      return audit.record('credentials.request', { component: caller.component, grant }, (fields) => {
+        const decision: Decision<NamedGrant> = evaluateGrant(policies(), caller, grant);
+        return credentialsOf(permitted(decision, caller, fields), fields, patience);
+      });
+    },
+
+    injected(caller, grant, patience) {
+      return audit.record('credentials.inject', { component: caller.component, grant }, (fields) => {
+        const decision: Decision<NamedGrant> = evaluateInjection(policies(), caller, grant);
+        return credentialsOf(permitted(decision, caller, fields), fields, patience);
       });
     },
   };
+
+  async function credentialsOf(
+    { policy, granted }: Granted,
+    fields: AuditFields,
+    patience: Patience | undefined,
+  ): Promise<Credentials> {
+    const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
+      audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
+        const audience: Audience = [granted.grant.audience];
+        const svid = await identityOf(policy, audience, flight);
+        exchange.tokenSha256 = svid.sha256;
+        return exchanger.exchange(svid, granted.grant, { signal: flight, previous }).catch((error: unknown) => {
+          // Its key may have been withdrawn. The next use fetches a newer one behind it, if SPIRE has: the one in hand may be
+          // good for others, and is not dropped.
+          if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
+          throw error;
+        });
+      }),
+    );
+    return patience === undefined ? inHand : newer(granted.fingerprint, inHand, patience);
+  }
 
   /** The credentials that are on their way, where those in hand are about to end; those in hand where that takes too long. */
   function newer(

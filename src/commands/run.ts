@@ -5,7 +5,7 @@ import { type Secret, scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import { createComponentHost } from '../component/host.ts';
 import { readNamedFile } from '../config/read-file.ts';
-import { secretsOf } from '../credentials/credentials.ts';
+import { type Credentials, secretsOf } from '../credentials/credentials.ts';
 import { durationOption } from './duration-option.ts';
 import { brokerAt } from './socket-client.ts';
 import type { Terminal } from './terminal.ts';
@@ -53,19 +53,20 @@ export async function run(terminal: Terminal, file: string, options: RunOptions)
   }
 }
 
-/** The broker, which adds to `given` what it hands out: a component may fail with it, and errors end up in logs. */
+/** The broker, which adds to `given` what it gives: a component may fail with it, and errors end up in logs. */
 function noting(broker: Broker, given: Secret[]): Broker {
+  const note = (credentials: Credentials): Credentials => {
+    given.push(...secretsOf(credentials));
+    return credentials;
+  };
   return {
     async identity(caller, audience) {
       const svid = await broker.identity(caller, audience);
       given.push(svid.token);
       return svid;
     },
-    async credentials(caller, grant) {
-      const credentials = await broker.credentials(caller, grant);
-      given.push(...secretsOf(credentials));
-      return credentials;
-    },
+    credentials: async (caller, grant, patience) => note(await broker.credentials(caller, grant, patience)),
+    injected: async (caller, grant, patience) => note(await broker.injected(caller, grant, patience)),
   };
 }
 

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
+import { suspendingImports } from './imports/catalogue.ts';
 import { javaScriptName, withoutVersion } from './names.ts';
+import { readWorld, type World } from './world.ts';
 
-/** A component made ready to be instantiated any number of times. */
+/** A component made ready to be instantiated any number of times, whoever it is and whatever it may do. */
 export interface CompiledComponent {
   /** `sha256:` and the SHA-256 of the component's bytes in hexadecimal. */
   readonly digest: string;
@@ -11,15 +13,19 @@ export interface CompiledComponent {
   readonly source: string;
   /** The core modules it instantiates, by file name. */
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
-  /** The names of the functions it exports, as in WIT. */
+  /** All that it imports, as WIT names it: `package:name/interface@version`, or a plain name. */
+  readonly imports: readonly string[];
+  /** The names of the plain functions it exports, as in WIT. */
   readonly functions: readonly string[];
+  /** The HTTP handler it exports, such as `wasi:http/incoming-handler@0.2.10`; its function is `handle`. */
+  readonly httpHandler: string | undefined;
+  /** The command it exports, such as `wasi:cli/run@0.2.10`; its function is `run`. */
+  readonly command: string | undefined;
 }
 
 export interface CompileOptions {
-  /** The interfaces answered outside the component's thread: `package:name/interface@version`, with their functions. */
-  readonly remote: ReadonlyMap<string, readonly string[]>;
-  /** The interfaces that are there but empty: `package:name/interface`, of any 0.2 version. */
-  readonly empty: ReadonlySet<string>;
+  /** How many bytes all linear memories of one instance may have together. */
+  readonly memoryBytes: number;
 }
 
 /** Far above the largest guest seen (StarlingMonkey, 14 MB). */
@@ -30,50 +36,59 @@ const COMPONENT_PREAMBLE = Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01
 const CORE_MODULE_PREAMBLE = Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
 
 /**
- * Translates a component to JavaScript and core WebAssembly with `jco`, after checking that it imports nothing but what
- * it is given.
- * @throws SvidxError `component_invalid` or `component_import_denied`
+ * Translates a component to JavaScript and core WebAssembly with `jco`. What it may import is not asked here: that is a
+ * matter of the policy under whose name it is loaded (`imports/catalogue.ts`).
+ * @throws SvidxError `component_invalid`
  */
-export async function compileComponent(bytes: Uint8Array, options: CompileOptions): Promise<CompiledComponent> {
+export async function compileComponent(bytes: Uint8Array, _options: CompileOptions): Promise<CompiledComponent> {
   checkPreamble(bytes);
   const [{ transpileBytes }, { componentWit }] = await Promise.all([
     import('@bytecodealliance/jco-transpile'),
     import('@bytecodealliance/jco-transpile/wasm-tools'),
   ]);
 
-  const wit = await readable(componentWit(bytes));
-  const denied = worldImports(wit).filter((name) => !isGiven(name, options));
-  if (denied.length > 0) throw importDenied(denied);
-
+  const world = readWorld(await readable(componentWit(bytes)));
   const { files, imports, exports } = await readable(
     transpileBytes(bytes, {
       name: 'component',
       instantiation: { tag: 'async' },
       asyncMode: 'jspi',
-      asyncImports: [...options.remote].flatMap(([name, functions]) => functions.map((fn) => `${name}#${fn}`)),
-      asyncExports: worldFunctions(wit),
+      asyncImports: suspendingImports(world.imports),
+      asyncExports: suspendingExports(world),
       wasiShim: false,
       nodejsCompat: false,
       emitTypescriptDeclarations: false,
       noComponentErrorWrapping: false,
+      // Every core module is a file, none is written into the JavaScript.
+      base64Cutoff: 0,
     }),
   );
-  // What jco will look up must be what the check above has seen.
-  const given = new Set([...[...options.remote.keys()].map(withoutVersion), ...options.empty]);
-  const unexpected = imports.filter((name) => !given.has(name));
-  if (unexpected.length > 0) throw importDenied(unexpected);
 
-  const exported = new Set(exports.filter(([, kind]) => kind === 'function').map(([name]) => name));
   const modules = new Map<string, WebAssembly.Module>();
   for (const [name, content] of Object.entries(files)) {
     if (name.endsWith('.wasm')) modules.set(name, await readable(WebAssembly.compile(Buffer.from(content))));
   }
+  // What jco will look up is part of what is checked, also where it is no interface of the world.
+  const listed = new Set(world.imports.map(withoutVersion));
+  const exported = new Set(exports.filter(([, kind]) => kind === 'function').map(([name]) => name));
   return {
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
     source: Buffer.from(files['component.js'] ?? '').toString('utf8'),
     modules,
-    functions: worldFunctions(wit).filter((name) => exported.has(javaScriptName(name))),
+    imports: [...world.imports, ...imports.filter((name) => !listed.has(name))],
+    functions: world.functions.filter((name) => exported.has(javaScriptName(name))),
+    httpHandler: world.httpHandler,
+    command: world.command,
   };
+}
+
+/** The exports that may wait for the host, in jco's spelling. */
+function suspendingExports({ functions, httpHandler, command }: World): string[] {
+  return [
+    ...functions,
+    ...(httpHandler === undefined ? [] : [`${httpHandler}#handle`]),
+    ...(command === undefined ? [] : [`${command}#run`]),
+  ];
 }
 
 function checkPreamble(bytes: Uint8Array): void {
@@ -92,29 +107,6 @@ async function readable<T>(work: Promise<T>): Promise<T> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new SvidxError('component_invalid', 'not a valid WebAssembly component', { detail: scrub(reason) });
   }
-}
-
-/** The imports of the world, as the WIT text of a component lists them: one a line, before its exports. */
-function worldImports(wit: string): string[] {
-  return [...wit.matchAll(/^ {2}import ([^;{]+?)(?:;|: (?:func|async func|interface)\b)/gm)].map(
-    ([, name]) => name ?? '',
-  );
-}
-
-/** The plain functions that the world exports, in WIT's spelling. */
-function worldFunctions(wit: string): string[] {
-  return [...wit.matchAll(/^ {2}export ([a-z0-9-]+): (?:async )?func\b/gm)].map(([, name]) => name ?? '');
-}
-
-function isGiven(name: string, { remote, empty }: CompileOptions): boolean {
-  return remote.has(name) || (empty.has(withoutVersion(name)) && /@0\.2\.\d+$/.test(name));
-}
-
-function importDenied(names: readonly string[]): SvidxError {
-  return new SvidxError(
-    'component_import_denied',
-    `the component imports what it is not given: ${names.map((name) => scrub(name)).join(', ')}`,
-  );
 }
 
 function invalid(problem: string): SvidxError {

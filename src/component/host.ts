@@ -3,12 +3,12 @@ import { SvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Caller } from '../policy/evaluate.ts';
-import type { CompiledComponent, CompileOptions } from './compile.ts';
+import type { CompiledComponent } from './compile.ts';
 import { compileInThread } from './compile-thread.ts';
 import type { HostImport, ImportOutcome } from './host-import.ts';
+import { checkImports, type ImportRights } from './imports/catalogue.ts';
 import { credentialsImport } from './imports/credentials.ts';
 import { identityImport } from './imports/identity.ts';
-import { EMPTY_WASI } from './imports/wasi-empty.ts';
 import type { FinishedCall } from './messages.ts';
 import { withoutVersion } from './names.ts';
 import { type ComponentThread, type ImportRequest, startComponentThread } from './thread.ts';
@@ -16,6 +16,19 @@ import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
 /** The interfaces that every component is given and that have something behind them. */
 const HOST_IMPORTS: readonly HostImport[] = [identityImport, credentialsImport];
+
+/** Everything that needs no answer from outside but identity and credentials. */
+const GIVEN: ImportRights = {
+  identity: true,
+  credentials: true,
+  wasi: new Set(['clocks', 'random', 'stdio']),
+  config: new Map(),
+  egress: [],
+  injections: [],
+};
+
+/** The linear memory that one instance of a component may have. */
+const MEMORY_BYTES = 256 * 1024 * 1024;
 
 export interface ComponentHostOptions {
   readonly broker: Broker;
@@ -64,13 +77,10 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
   }
   const pools: ThreadPool[] = [];
   const closing = new AbortController();
-  const given: CompileOptions = {
-    remote: new Map(HOST_IMPORTS.map(({ name, functions }) => [name, Object.keys(functions)])),
-    empty: new Set(Object.keys(EMPTY_WASI)),
-  };
   return {
     async load(name, bytes) {
-      const compiled = await compileInThread(bytes, given, closing.signal);
+      const compiled = await compileInThread(bytes, { memoryBytes: MEMORY_BYTES }, closing.signal);
+      checkImports(compiled.imports, GIVEN, name);
       closing.signal.throwIfAborted();
       const caller: Caller = { component: name, digest: compiled.digest };
       const pool = createThreadPool(options.maxConcurrency, () => startThread(compiled, caller, options));

@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import { type AddressRange, parseAddressRange } from '../base/address-range.ts';
 import { durationSchema } from '../base/duration.ts';
 import { toSvidxError } from '../base/errors.ts';
 import { isLoopbackHost, isSecureUrl, parseHostName, parseHttpUrl } from '../base/http-url.ts';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
-import { type AddressRange, parseAddressRange } from './address-range.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import type { AddressRange } from '../base/address-range.ts';
 import { SvidxError } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/http-url.ts';
 import type { YamlDocument } from '../base/yaml-document.ts';
-import type { AddressRange } from './address-range.ts';
 import { type ConfigDocument, DEFAULT_REQUESTS_PER_SECOND } from './document.ts';
 import { hostsOf, type Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';

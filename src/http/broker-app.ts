@@ -13,10 +13,11 @@ const tokenRequest = z.strictObject({ ...callerFields, audience: z.array(nameTex
 const credentialsRequest = z.strictObject({ ...callerFields, grant: nameText });
 
 /**
- * The interface of the private socket, for hosts and tools on this machine: two POST requests with JSON bodies.
+ * The interface of the private socket, for hosts and tools on this machine: three POST requests with JSON bodies.
  *
  * - `/v1/token` `{component, audience: [...]}` gives `{spiffeId, audience, expiresAt, token}`
  * - `/v1/credentials` `{component, grant}` gives the credential's fields
+ * - `/v1/injected` `{component, grant}` gives those of a grant with `inject`, for the component's host to add to its requests
  *
  * A host that runs the component's bytes itself adds their `digest`, which the policy may pin.
  */
@@ -36,6 +37,13 @@ export function createBrokerApp({ broker, logger }: { broker: Broker; logger: Lo
       async (request) => {
         const { component, digest, grant } = await readJsonRequest(credentialsRequest, request);
         return credentialFields(await broker.credentials({ component, digest }, grant));
+      },
+    ],
+    [
+      BROKER_PATHS.injected,
+      async (request) => {
+        const { component, digest, grant } = await readJsonRequest(credentialsRequest, request);
+        return credentialFields(await broker.injected({ component, digest }, grant));
       },
     ],
   ]);

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Broker } from '../broker/broker.ts';
+import type { Credentials } from '../credentials/credentials.ts';
 import { credentialFieldsSchema, credentialsFromFields } from '../credentials/wire.ts';
+import type { Caller } from '../policy/evaluate.ts';
 import { type JwtSvid, parseJwtSvidUnverified } from '../spiffe/jwt-svid.ts';
 import { BROKER_PATHS, type TokenFields } from './broker-wire.ts';
 import { createSocketClient } from './socket-client.ts';
@@ -23,16 +25,16 @@ export function createBrokerClient(socketPath: string): Broker {
     }
   }
 
+  async function askCredentials(path: string, { component, digest }: Caller, grant: string): Promise<Credentials> {
+    return credentialsFromFields(await client.ask('POST', path, { component, digest, grant }, credentialFieldsSchema));
+  }
+
   return {
     async identity({ component, digest }, audience) {
       const { token } = await client.ask('POST', BROKER_PATHS.token, { component, digest, audience }, tokenAnswer);
       return readSvid(token);
     },
-    async credentials({ component, digest }, grant) {
-      const question = { component, digest, grant };
-      return credentialsFromFields(
-        await client.ask('POST', BROKER_PATHS.credentials, question, credentialFieldsSchema),
-      );
-    },
+    credentials: (caller, grant) => askCredentials(BROKER_PATHS.credentials, caller, grant),
+    injected: (caller, grant) => askCredentials(BROKER_PATHS.injected, caller, grant),
   };
 }

@@ -1,7 +1,7 @@
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 
 /** The paths of the private socket's interface. */
-export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials' } as const;
+export const BROKER_PATHS = { token: '/v1/token', credentials: '/v1/credentials', injected: '/v1/injected' } as const;
 
 /** Where a socket with the SPIFFE Workload API is opened: see `workload-app.ts`. */
 export const WORKLOAD_API_PATH = '/v1/workload-api';

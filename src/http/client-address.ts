@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import type { AddressRange } from '../config/address-range.ts';
+import type { AddressRange } from '../base/address-range.ts';
 
 /**
  * Who asks, for limits only, never for trust: the peer, or where that is one of our proxies, the client it speaks for.

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressRange } from '../base/address-range.ts';
 import { clientNetwork } from '../base/client-network.ts';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createRateLimiter } from '../base/rate-limiter.ts';
-import type { AddressRange } from '../config/address-range.ts';
 import { createClientAddress } from './client-address.ts';
 import { sendError } from './errors.ts';
 import { createHostCheck, type HostCheckOptions } from './request-host.ts';

@@ -1,6 +1,7 @@
 import type { Grant } from '../credentials/grant.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { Injection } from './injection.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
@@ -25,12 +26,37 @@ export function evaluateAudience(set: PolicySet, caller: Caller, audience: Audie
   });
 }
 
-/** May this component have the credentials of this name? */
+/** May this component have the credentials of this name? A grant with `inject` is handed out to nobody. */
 export function evaluateGrant(set: PolicySet, caller: Caller, name: string): Decision<NamedGrant> {
-  return evaluate(set, caller, (policy) => {
-    const granted = policy.grants.find((grant) => grant.name === name);
-    return granted === undefined ? { reason: `it has no grant ${JSON.stringify(name)}` } : { granted };
+  return evaluate(set, caller, ({ grants }) => {
+    const granted = grants.find((grant) => grant.name === name);
+    if (granted === undefined) return { reason: noSuchGrant(name) };
+    return granted.injection === undefined ? { granted } : { reason: onlyInjected(name) };
   });
+}
+
+/** A grant whose credentials the host adds to requests. */
+export type InjectedGrant = NamedGrant & { readonly injection: Injection };
+
+/** May the host of this component add the credentials of this name to its requests? */
+export function evaluateInjection(set: PolicySet, caller: Caller, name: string): Decision<InjectedGrant> {
+  return evaluate(set, caller, ({ grants }) => {
+    const granted = grants.find((grant) => grant.name === name);
+    if (granted === undefined) return { reason: noSuchGrant(name) };
+    return isInjected(granted) ? { granted } : { reason: `the grant ${JSON.stringify(name)} has no "inject"` };
+  });
+}
+
+function isInjected(grant: NamedGrant): grant is InjectedGrant {
+  return grant.injection !== undefined;
+}
+
+function noSuchGrant(name: string): string {
+  return `it has no grant ${JSON.stringify(name)}`;
+}
+
+function onlyInjected(name: string): string {
+  return `the grant ${JSON.stringify(name)} is only injected, never handed out`;
 }
 
 /** May the JWT-SVID of this grant be in a file? */

@@ -6,6 +6,8 @@ import type { Selector } from '../spiffe/selector.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type PolicyDocument, policyDocument } from './document.ts';
+import type { EgressRule } from './egress-rule.ts';
+import type { Injection } from './injection.ts';
 
 /** One policy file: its name, as errors show it, and its text. */
 export interface PolicyFile {
@@ -21,7 +23,13 @@ export interface NamedGrant {
   readonly fingerprint: string;
   /** Whether its JWT-SVID may be written to a file. */
   readonly inFile: boolean;
+  /** Where its credentials are injected: they are handed out to nobody then. `undefined` for a grant that is handed out. */
+  readonly injection: Injection | undefined;
 }
+
+/** The WASI interfaces that a component host puts something behind only where a policy says so. */
+export const WASI_INTERFACES = ['clocks', 'random', 'stdio'] as const;
+export type WasiInterface = (typeof WASI_INTERFACES)[number];
 
 /** What one component may have. */
 export interface ComponentPolicy {
@@ -33,9 +41,17 @@ export interface ComponentPolicy {
    * claim one SPIFFE ID, but only SPIRE can say which of them has it.
    */
   readonly identityFingerprint: string;
+  /** The only bytes that are this component: `sha256:...`. */
   readonly digest: string | undefined;
+  /** Whether SPIRE is told the digest of the bytes that run, as the selector `wasm:digest:sha256:...`. */
+  readonly digestSelector: boolean;
   readonly audiences: readonly string[];
   readonly grants: readonly NamedGrant[];
+  readonly wasi: ReadonlySet<WasiInterface>;
+  /** What `wasi:config/store` tells it. */
+  readonly config: ReadonlyMap<string, string>;
+  /** Where it may send requests, the targets of `inject` included. */
+  readonly egress: readonly EgressRule[];
   /** Who else, or also, may have its grants at the token endpoint, by a JWT-SVID of its own. */
   readonly tokenSubjects: readonly SpiffeId[];
 }
@@ -126,6 +142,7 @@ function compileDocument({ component, spiffeId, selectors, ...document }: Policy
       grant,
       fingerprint: fingerprint(identityFingerprint, component, name, grant),
       inFile: document.files?.includes(name) ?? false,
+      injection: undefined,
     }),
   );
   return Object.freeze({
@@ -134,8 +151,12 @@ function compileDocument({ component, spiffeId, selectors, ...document }: Policy
     selectors: Object.freeze(selectors.map((selector) => Object.freeze(selector))),
     identityFingerprint,
     digest: document.digest,
+    digestSelector: false,
     audiences: Object.freeze(document.audiences ?? []),
     grants: Object.freeze(grants),
+    wasi: new Set<WasiInterface>(),
+    config: new Map<string, string>(),
+    egress: Object.freeze([]),
     tokenSubjects: Object.freeze(document.tokenEndpoint?.subjects ?? []),
   });
 }

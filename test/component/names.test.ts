@@ -26,7 +26,7 @@ describe('the JavaScript name', () => {
     const functions = NAMES.map(([wit]) => `(func (export "${wit}"))`).join('');
     const exports = NAMES.map(([wit]) => `export %${wit}: func();`).join(' ');
     const component = await assemble(`(module ${functions})`, `package test:names; world names { ${exports} }`);
-    const { source, functions: found } = await compileComponent(component, { remote: new Map(), empty: new Set() });
+    const { source, functions: found } = await compileComponent(component, { memoryBytes: 2 ** 24 });
     // What is found is what its JavaScript name leads to.
     expect(found.toSorted()).toEqual(NAMES.map(([wit]) => wit).toSorted());
     for (const [, javaScript] of NAMES) expect(source).toMatch(new RegExp(`\\b${javaScript}\\b`));

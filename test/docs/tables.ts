@@ -99,6 +99,7 @@ function endpointTable(): string {
       '`{component, grant, digest?}`',
       '`{kind, accessKeyId, secretAccessKey, sessionToken, expiration, region}`',
     ],
+    injected: ['`{component, grant, digest?}`', 'the same of a grant with `inject`, for the host of the component'],
   };
   return table(
     ['where', 'request', 'answer'],

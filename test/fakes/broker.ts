@@ -8,7 +8,7 @@ import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 
 /** A broker that grants everything to everybody, or refuses as a test says, and remembers what it was asked. */
 export interface FakeBroker extends Broker {
-  readonly asked: { caller: Caller; audience?: Audience; grant?: string }[];
+  readonly asked: { caller: Caller; audience?: Audience; grant?: string; injected?: string }[];
   /** Thrown instead of an answer. */
   failure: unknown;
   /** The credentials that are given out. */
@@ -61,6 +61,12 @@ export function createFakeBroker(): FakeBroker {
       await broker.gate;
       if (broker.failure !== undefined) throw broker.failure;
       return parseJwtSvidUnverified(fakeToken(caller.component, audience));
+    },
+    async injected(caller, grant) {
+      note({ caller, injected: grant });
+      await broker.gate;
+      if (broker.failure !== undefined) throw broker.failure;
+      return broker.give;
     },
     async credentials(caller, grant) {
       note({ caller, grant });

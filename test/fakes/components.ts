@@ -227,3 +227,34 @@ export function habitual(): Promise<Uint8Array> {
     }`,
   );
 }
+
+/** An HTTP handler that drops what it is given. */
+export function httpHandler(): Promise<Uint8Array> {
+  return assemble(
+    `(module
+      (import "wasi:http/types@0.2.10" "[resource-drop]incoming-request" (func $drop-request (param i32)))
+      (import "wasi:http/types@0.2.10" "[resource-drop]response-outparam" (func $drop-answer (param i32)))
+      (func (export "wasi:http/incoming-handler@0.2.10#handle") (param i32 i32)
+        (call $drop-request (local.get 0))
+        (call $drop-answer (local.get 1))))`,
+    `package test:handler;
+    world handler { export wasi:http/incoming-handler@0.2.10; }
+    package wasi:http@0.2.10 {
+      interface types { resource incoming-request; resource response-outparam; }
+      interface incoming-handler {
+        use types.{incoming-request, response-outparam};
+        handle: func(request: incoming-request, response-out: response-outparam);
+      }
+    }`,
+  );
+}
+
+/** A command that succeeds at once. */
+export function command(): Promise<Uint8Array> {
+  return assemble(
+    `(module (func (export "wasi:cli/run@0.2.3#run") (result i32) (i32.const 0)))`,
+    `package test:command;
+    world command { export wasi:cli/run@0.2.3; }
+    package wasi:cli@0.2.3 { interface run { run: func() -> result; } }`,
+  );
+}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { parseAddressRange } from '../../src/base/address-range.ts';
 import { systemClock } from '../../src/base/clock.ts';
-import { parseAddressRange } from '../../src/config/address-range.ts';
 import { createClientAddress } from '../../src/http/client-address.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
 import { ask, askRaw } from '../support/http.ts';

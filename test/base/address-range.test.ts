@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseAddressRange } from '../../src/config/address-range.ts';
+import { parseAddressRange } from '../../src/base/address-range.ts';
 
 describe('a network', () => {
   test.each([
