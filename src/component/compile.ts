@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
-import { suspendingImports } from './imports/catalogue.ts';
 import { javaScriptName, withoutVersion } from './names.ts';
-import { readWorld, type World } from './world.ts';
+import { readWorld } from './world.ts';
 
 /** A component made ready to be instantiated any number of times, whoever it is and whatever it may do. */
 export interface CompiledComponent {
@@ -51,10 +50,8 @@ export async function compileComponent(bytes: Uint8Array, _options: CompileOptio
   const { files, imports, exports } = await readable(
     transpileBytes(bytes, {
       name: 'component',
-      instantiation: { tag: 'async' },
-      asyncMode: 'jspi',
-      asyncImports: suspendingImports(world.imports),
-      asyncExports: suspendingExports(world),
+      // A component has a thread to itself, so what waits may block it.
+      instantiation: { tag: 'sync' },
       wasiShim: false,
       nodejsCompat: false,
       emitTypescriptDeclarations: false,
@@ -80,15 +77,6 @@ export async function compileComponent(bytes: Uint8Array, _options: CompileOptio
     httpHandler: world.httpHandler,
     command: world.command,
   };
-}
-
-/** The exports that may wait for the host, in jco's spelling. */
-function suspendingExports({ functions, httpHandler, command }: World): string[] {
-  return [
-    ...functions,
-    ...(httpHandler === undefined ? [] : [`${httpHandler}#handle`]),
-    ...(command === undefined ? [] : [`${command}#run`]),
-  ];
 }
 
 function checkPreamble(bytes: Uint8Array): void {

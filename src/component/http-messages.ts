@@ -3,12 +3,6 @@
 /** Names in the spelling they came in, values as texts of bytes (latin1), in order; a name may be there several times. */
 export type HeaderList = readonly (readonly [name: string, value: string])[];
 
-/** `error-code` of `wasi:http/types`, in the shape `jco` lowers. */
-export interface HttpErrorCode {
-  readonly tag: string;
-  readonly val?: unknown;
-}
-
 /** What a component is asked, and what it asks: the head of a request. */
 export interface RequestHead {
   readonly method: string;

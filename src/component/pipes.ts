@@ -1,4 +1,5 @@
-import type { HeaderList, HttpErrorCode } from './http-messages.ts';
+import type { HttpErrorCode } from './egress/error-code.ts';
+import type { HeaderList } from './http-messages.ts';
 
 /**
  * Byte streams across the border of a thread, with back-pressure: a writer may send as much as the reader has given credit
@@ -178,4 +179,69 @@ function owning(chunk: Uint8Array): Uint8Array<ArrayBuffer> {
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
     ? new Uint8Array(buffer)
     : new Uint8Array(chunk);
+}
+
+/** A body that broke off. */
+export class BrokenPipe extends Error {
+  override readonly name = 'BrokenPipe';
+  readonly reason: HttpErrorCode;
+
+  constructor(reason: HttpErrorCode) {
+    super(reason.tag);
+    this.reason = reason;
+  }
+}
+
+/** The most that goes through at a time. Bytes. */
+const MAX_CHUNK = 64 * 1024;
+
+/**
+ * All that comes through a pipe, as it is asked for. To stop early is to want no more.
+ * @throws BrokenPipe where it breaks off
+ */
+export async function* chunksOf(reader: PipeReader): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for (;;) {
+      const chunk = reader.take(MAX_CHUNK);
+      if (chunk !== undefined) yield chunk;
+      else if (reader.end === undefined) await change(reader);
+      else if (reader.end.complete) return;
+      else throw new BrokenPipe(reader.end.error);
+    }
+  } finally {
+    reader.stop();
+  }
+}
+
+/**
+ * Sends all of a body through a pipe, no faster than it is read at the far side, until that wants no more. Never throws: what
+ * goes wrong at the source is told at the far side.
+ */
+export async function fill(
+  writer: PipeWriter,
+  body: AsyncIterable<Uint8Array>,
+  trailers: () => Promise<HeaderList | undefined>,
+  toError: (error: unknown) => HttpErrorCode,
+): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      for (let rest = chunk; rest.length > 0; ) {
+        while (writer.room === 0 && !writer.stopped) await change(writer);
+        if (writer.stopped) return;
+        const part = rest.subarray(0, Math.min(writer.room, MAX_CHUNK));
+        writer.write(part);
+        rest = rest.subarray(part.length);
+      }
+    }
+    writer.finish(await trailers());
+  } catch (error) {
+    writer.abort(toError(error));
+  }
+}
+
+/** Something has happened at this end of a pipe. */
+function change(end: { onChange: () => void }): Promise<void> {
+  return new Promise((resolve) => {
+    end.onChange = resolve;
+  });
 }

@@ -1,5 +1,5 @@
 import type { Border } from '../guest/border.ts';
-import type { HttpErrorCode } from '../http-messages.ts';
+import type { HttpErrorCode } from '../egress/error-code.ts';
 import { PIPE_WINDOW, type PipeReader, type PipeWriter } from '../pipes.ts';
 import { Fields } from './wasi-http-fields.ts';
 import { type ByteSink, type ByteSource, CLOSED, EMPTY_SOURCE, InputStream, IoError, OutputStream, Pollable } from './wasi-io.ts';

@@ -1,5 +1,6 @@
 import type { Border } from '../guest/border.ts';
-import { type HttpErrorCode, isHttpToken, type RequestHead, type ResponseHead } from '../http-messages.ts';
+import type { HttpErrorCode } from '../egress/error-code.ts';
+import { isHttpToken, type RequestHead, type ResponseHead } from '../http-messages.ts';
 import type { PipeReader } from '../pipes.ts';
 import { contentLength, FutureTrailers, IncomingBody, OutgoingBody, refuse } from './wasi-http-bodies.ts';
 import { Fields } from './wasi-http-fields.ts';
