@@ -4,12 +4,11 @@ import type { Caller } from '../policy/evaluate.ts';
 import { EgressError } from './egress/error-code.ts';
 import type { Fields, IncomingResponse, OutgoingRequest } from './egress/outgoing-request.ts';
 import type { HostImport, ImportContext } from './host-import.ts';
-import type { ComponentHandlers } from './host-side.ts';
+import type { ComponentHandlers, OutputSink } from './host-side.ts';
 import { type HeaderList, withoutForbidden } from './http-messages.ts';
 import { configImport } from './imports/config.ts';
 import { credentialsImport } from './imports/credentials.ts';
 import { identityImport } from './imports/identity.ts';
-import type { OutputName } from './messages.ts';
 import { BrokenPipe } from './pipes.ts';
 
 /** The interfaces that are answered outside a component's thread. */
@@ -26,11 +25,17 @@ export interface ComponentHandlersOptions {
   readonly broker: Broker;
   readonly hosting: Hosting;
   readonly egress: Egress;
-  onOutput(caller: Caller, stream: OutputName, bytes: Uint8Array): void;
+  openOutput(): OutputSink;
 }
 
 /** What the component of this caller may cause outside its thread. */
-export function componentHandlers({ caller, broker, hosting, egress, onOutput }: ComponentHandlersOptions): ComponentHandlers {
+export function componentHandlers({
+  caller,
+  broker,
+  hosting,
+  egress,
+  openOutput,
+}: ComponentHandlersOptions): ComponentHandlers {
   const context: ImportContext = { caller, broker, hosting };
   return {
     async onImport(request) {
@@ -67,7 +72,7 @@ export function componentHandlers({ caller, broker, hosting, egress, onOutput }:
       return error instanceof BrokenPipe ? error.reason : { tag: 'internal-error', val: undefined };
     },
 
-    onOutput: (stream, bytes) => onOutput(caller, stream, bytes),
+    openOutput,
   };
 }
 

@@ -1,5 +1,5 @@
-import type { ImportOutcome } from './host-import.ts';
 import type { HttpErrorCode } from './egress/error-code.ts';
+import type { ImportOutcome } from './host-import.ts';
 import type { HeaderList, RequestHead, RequestTimeouts, ResponseHead } from './http-messages.ts';
 import type { FromWorker, Job, OutputName, ToWorker } from './messages.ts';
 import { chunksOf, createPipes, fill, type PipeReader } from './pipes.ts';
@@ -24,6 +24,13 @@ export interface ComponentResponse {
   trailers(): Promise<HeaderList | undefined>;
 }
 
+/** Where stdout and stderr of one instance go. */
+export interface OutputSink {
+  write(stream: OutputName, bytes: Uint8Array): void;
+  /** Nothing more comes. */
+  end(): void;
+}
+
 /** What a component may cause outside its thread. None of these throws for what a component can do. */
 export interface ComponentHandlers {
   onImport(request: ImportRequest): Promise<ImportOutcome>;
@@ -31,7 +38,8 @@ export interface ComponentHandlers {
   onRequest(request: ComponentRequest, signal: AbortSignal): Promise<ComponentResponse>;
   /** Which error of HTTP a failed request, or a body that broke off, is for the component. */
   toHttpError(error: unknown): HttpErrorCode;
-  onOutput(stream: OutputName, bytes: Uint8Array): void;
+  /** Where the next instance writes to. */
+  openOutput(): OutputSink;
 }
 
 /** An HTTP request for a component, and where its answer goes. */
@@ -70,13 +78,19 @@ export function createHostSide(
   const closing = new AbortController();
   const requests = new Map<number, AbortController>();
   let job: HttpJob | undefined;
+  let output: OutputSink | undefined;
 
   async function answerImport(message: ImportRequest): Promise<void> {
     const outcome = await handlers.onImport(message);
     post({ type: 'import-outcome', id: message.id, outcome });
   }
 
-  async function answerRequest({ id, request, timeouts, body }: Extract<FromWorker, { type: 'request' }>): Promise<void> {
+  async function answerRequest({
+    id,
+    request,
+    timeouts,
+    body,
+  }: Extract<FromWorker, { type: 'request' }>): Promise<void> {
     const giveUp = new AbortController();
     requests.set(id, giveUp);
     const reader = body === undefined ? undefined : pipes.reader(body);
@@ -87,10 +101,11 @@ export function createHostSide(
       trailers: () => (reader?.end?.complete ? reader.end.trailers : undefined),
     };
     try {
-      const { response, body: content, trailers } = await handlers.onRequest(
-        outgoing,
-        AbortSignal.any([closing.signal, giveUp.signal]),
-      );
+      const {
+        response,
+        body: content,
+        trailers,
+      } = await handlers.onRequest(outgoing, AbortSignal.any([closing.signal, giveUp.signal]));
       const pipe = nextId();
       post({ type: 'response', id, response, body: pipe });
       await fill(pipes.writer(pipe), content, trailers, handlers.toHttpError);
@@ -106,7 +121,12 @@ export function createHostSide(
       job = http;
       if (http.body === undefined) return { kind: 'http', request: http.request, body: undefined };
       const body = nextId();
-      void fill(pipes.writer(body), http.body, async () => http.trailers(), () => ({ tag: 'connection-terminated' }));
+      void fill(
+        pipes.writer(body),
+        http.body,
+        async () => http.trailers(),
+        () => ({ tag: 'connection-terminated' }),
+      );
       return { kind: 'http', request: http.request, body };
     },
 
@@ -130,7 +150,8 @@ export function createHostSide(
           job = undefined;
           break;
         case 'output':
-          handlers.onOutput(message.stream, message.bytes);
+          output ??= handlers.openOutput();
+          output.write(message.stream, message.bytes);
           break;
         default:
           pipes.receive(message);
@@ -139,9 +160,9 @@ export function createHostSide(
 
     close() {
       job = undefined;
+      output?.end();
       pipes.close(INCOMPLETE);
       closing.abort();
     },
   };
 }
-

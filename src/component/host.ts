@@ -1,15 +1,16 @@
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
-import { scrub } from '../base/secret.ts';
+import { type Secret, scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Hosting } from '../broker/hosting.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import type { CompiledComponent } from './compile.ts';
 import { compileInThread } from './compile-thread.ts';
 import { componentHandlers, type Egress, HOST_IMPORTS } from './component-handlers.ts';
-import type { HttpJob } from './host-side.ts';
+import { rememberSecrets } from './given-secrets.ts';
+import type { HttpJob, OutputSink } from './host-side.ts';
 import { checkImports } from './imports/catalogue.ts';
-import type { FinishedCall, OutputName } from './messages.ts';
+import type { FinishedCall } from './messages.ts';
 import { startComponentThread, type ThreadJob } from './thread.ts';
 import { createThreadPool } from './thread-pool.ts';
 
@@ -18,8 +19,11 @@ export interface ComponentHostOptions {
   readonly hosting: Hosting;
   readonly egress: Egress;
   readonly clock: Clock;
-  /** What a component writes to stdout and stderr. */
-  onOutput(caller: Caller, stream: OutputName, bytes: Uint8Array): void;
+  /**
+   * Where stdout and stderr of an instance go.
+   * @param given the secrets that this component was given so far
+   */
+  openOutput(caller: Caller, given: () => readonly Secret[]): OutputSink;
 }
 
 /** What one component may use of this machine. */
@@ -67,6 +71,8 @@ export interface LoadedComponent {
    * @throws SvidxError as {@link call} does, or the signal's reason
    */
   serve(job: HttpJob, signal: AbortSignal): Promise<void>;
+  /** The secrets it was given so far: nothing that it says may go into a log with one of them in it. */
+  givenSecrets(): readonly Secret[];
   /** Takes no more calls, lets those under way finish, and lets go of its threads. */
   retire(): Promise<void>;
 }
@@ -95,7 +101,13 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
     checkImports(compiled.imports, await options.hosting.rights(caller), name);
     closing.signal.throwIfAborted();
 
-    const handlers = componentHandlers({ ...options, caller });
+    const secrets = rememberSecrets(options.broker);
+    const handlers = componentHandlers({
+      ...options,
+      caller,
+      broker: secrets.broker,
+      openOutput: () => options.openOutput(caller, secrets.all),
+    });
     const { timeoutMs } = limits;
     const pool = createThreadPool({
       size: limits.instances,
@@ -133,6 +145,7 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
         refuseUnless(compiled.httpHandler, 'no HTTP handler', 'wasi:http/incoming-handler', compiled);
         await perform(job, signal);
       },
+      givenSecrets: secrets.all,
       async retire() {
         await pool.retire(stopping());
         loaded.delete(pool);

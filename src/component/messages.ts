@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { CompiledComponent, CompileOptions } from './compile.ts';
-import type { ImportOutcome } from './host-import.ts';
 import type { HttpErrorCode } from './egress/error-code.ts';
+import type { ImportOutcome } from './host-import.ts';
 import type { RequestHead, RequestTimeouts, ResponseHead } from './http-messages.ts';
 import type { PipeMessage } from './pipes.ts';
 
@@ -88,4 +88,3 @@ export type FinishedCall =
   | { readonly type: 'exit'; readonly code: number };
 
 export type CallOutcome = FinishedCall | { readonly type: 'trap'; readonly message: string };
-

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { HttpJob } from '../component/host-side.ts';
 import type { LoadedComponent } from '../component/host.ts';
+import type { HttpJob } from '../component/host-side.ts';
 import { type HeaderList, withoutForbidden } from '../component/http-messages.ts';
 import type { PipeReader } from '../component/pipes.ts';
 import { sendError } from './errors.ts';
@@ -128,7 +128,8 @@ function pour(body: PipeReader, response: ServerResponse): void {
     if (end === undefined) return;
     if (!end.complete) response.destroy();
     else if (!response.writableEnded) {
-      if (end.trailers !== undefined) response.addTrailers(end.trailers.map(([name, value]): [string, string] => [name, value]));
+      if (end.trailers !== undefined)
+        response.addTrailers(end.trailers.map(([name, value]): [string, string] => [name, value]));
       response.end();
     }
   };

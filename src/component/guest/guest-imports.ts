@@ -36,7 +36,9 @@ export function createGuestImports(guest: Guest, remote: WorkerData['remote']): 
       ...WASI_RANDOM,
       'wasi:http/types': createWasiHttpTypes(guest.border),
       'wasi:http/outgoing-handler': createWasiHttpOutgoing(guest),
-      ...Object.fromEntries(remote.map(({ interface: name, functions }) => [name, remoteInterface(guest, name, functions)])),
+      ...Object.fromEntries(
+        remote.map(({ interface: name, functions }) => [name, remoteInterface(guest, name, functions)]),
+      ),
     },
     setArguments: cli.setArguments,
     reset() {

@@ -1,5 +1,5 @@
-import type { ImportOutcome } from '../host-import.ts';
 import type { HttpErrorCode } from '../egress/error-code.ts';
+import type { ImportOutcome } from '../host-import.ts';
 import type { ResponseHead } from '../http-messages.ts';
 import type { ToWorker } from '../messages.ts';
 import { createPipes, type PipeReader, type Pipes, type SendPipeMessage } from '../pipes.ts';

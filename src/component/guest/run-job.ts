@@ -81,10 +81,11 @@ function answerRequest(
     border.send({ type: 'respond', response: answer.val.head(), body: pipe });
     if (pipe !== undefined) outgoingBody?.attach(state.pipes.writer(pipe));
   };
-  exportedOf(instance, 'incomingHandler', 'handle')(
-    new IncomingRequest(border, request, state.jobBody),
-    new ResponseOutparam(respond),
-  );
+  exportedOf(
+    instance,
+    'incomingHandler',
+    'handle',
+  )(new IncomingRequest(border, request, state.jobBody), new ResponseOutparam(respond));
   return { type: 'value', value: undefined };
 }
 

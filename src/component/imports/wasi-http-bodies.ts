@@ -1,8 +1,17 @@
-import type { Border } from '../guest/border.ts';
 import type { HttpErrorCode } from '../egress/error-code.ts';
+import type { Border } from '../guest/border.ts';
 import { PIPE_WINDOW, type PipeReader, type PipeWriter } from '../pipes.ts';
 import { Fields } from './wasi-http-fields.ts';
-import { type ByteSink, type ByteSource, CLOSED, EMPTY_SOURCE, InputStream, IoError, OutputStream, Pollable } from './wasi-io.ts';
+import {
+  type ByteSink,
+  type ByteSource,
+  CLOSED,
+  EMPTY_SOURCE,
+  InputStream,
+  IoError,
+  OutputStream,
+  Pollable,
+} from './wasi-io.ts';
 
 /** The bodies of `wasi:http/types`, and what comes after them. */
 

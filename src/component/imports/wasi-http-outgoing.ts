@@ -46,4 +46,3 @@ function timeoutsOf(options: RequestOptions | undefined): RequestTimeouts {
 function toMs(nanoseconds: bigint | undefined): number | undefined {
   return nanoseconds === undefined ? undefined : Math.min(Math.ceil(Number(nanoseconds) / 1e6), 2 ** 31 - 1);
 }
-

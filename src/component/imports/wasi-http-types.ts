@@ -1,5 +1,5 @@
-import type { Border } from '../guest/border.ts';
 import type { HttpErrorCode } from '../egress/error-code.ts';
+import type { Border } from '../guest/border.ts';
 import { isHttpToken, type RequestHead, type ResponseHead } from '../http-messages.ts';
 import type { PipeReader } from '../pipes.ts';
 import { contentLength, FutureTrailers, IncomingBody, OutgoingBody, refuse } from './wasi-http-bodies.ts';
@@ -14,7 +14,10 @@ interface Variant {
 }
 
 const METHODS = new Map(
-  ['get', 'head', 'post', 'put', 'delete', 'connect', 'options', 'trace', 'patch'].map((tag) => [tag.toUpperCase(), tag]),
+  ['get', 'head', 'post', 'put', 'delete', 'connect', 'options', 'trace', 'patch'].map((tag) => [
+    tag.toUpperCase(),
+    tag,
+  ]),
 );
 
 export class IncomingRequest {
