@@ -96,7 +96,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     const settled = (): void => {
       timer.cancel();
       // An idle thread does not keep the process alive.
-      if (current === undefined) worker.unref();
+      if (current === undefined && ended === undefined) worker.unref();
     };
     deferred.promise.then(settled, settled);
     return deferred;
@@ -107,6 +107,8 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     arrival.reject(ended);
     current?.reject(ended);
     side.close();
+    // Its end is waited for, also by a process that has nothing else to do.
+    worker.ref();
     return worker.terminate().then(() => {});
   }
 
@@ -170,7 +172,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
         timer.cancel();
         grace?.cancel();
         // An idle thread does not keep the process alive.
-        worker.unref();
+        if (ended === undefined) worker.unref();
       }
     },
     end,
