@@ -2,11 +2,12 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { Broker } from '../broker/broker.ts';
+import type { ComponentRights } from '../broker/hosting.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import type { CompiledComponent } from './compile.ts';
 import { compileInThread } from './compile-thread.ts';
 import type { HostImport, ImportOutcome } from './host-import.ts';
-import { checkImports, type ImportRights } from './imports/catalogue.ts';
+import { checkImports } from './imports/catalogue.ts';
 import { credentialsImport } from './imports/credentials.ts';
 import { identityImport } from './imports/identity.ts';
 import type { FinishedCall } from './messages.ts';
@@ -18,7 +19,7 @@ import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 const HOST_IMPORTS: readonly HostImport[] = [identityImport, credentialsImport];
 
 /** Everything that needs no answer from outside but identity and credentials. */
-const GIVEN: ImportRights = {
+const GIVEN: ComponentRights = {
   identity: true,
   credentials: true,
   wasi: new Set(['clocks', 'random', 'stdio']),

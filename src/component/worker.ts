@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ImportOutcome } from './host-import.ts';
 import { EMPTY_WASI, type ImportObject } from './imports/wasi-empty.ts';
+import { Pollable, poll } from './imports/wasi-io.ts';
 import type { CallOutcome, FromWorker, ToWorker, WorkerData } from './messages.ts';
 import { javaScriptName } from './names.ts';
 
@@ -44,13 +45,19 @@ port.on('message', (message: ToWorker) => {
 async function call(name: string, args: readonly unknown[]): Promise<CallOutcome> {
   try {
     const { instantiate } = await generated;
-    const exports = await instantiate(coreModule, importObject(), (module, imports) =>
+    let fail = (_error: unknown): void => {};
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    // Nobody listens to it while the component is instantiated.
+    failed.catch(() => {});
+    const exports = await instantiate(coreModule, importObject(fail), (module, imports) =>
       WebAssembly.instantiate(module, imports),
     );
     const fn = exports[javaScriptName(name)];
     if (!isFunction(fn)) return { type: 'trap', message: `no function ${name}` };
     if (fn.length !== args.length) return { type: 'arguments', expected: fn.length };
-    return { type: 'value', value: await fn(...args) };
+    return { type: 'value', value: await Promise.race([fn(...args), failed]) };
   } catch (error) {
     // jco marks the `err` of a WIT result by an own property `payload`; anything else thrown is a trap.
     if (error instanceof Error && Object.hasOwn(error, 'payload') && 'payload' in error) {
@@ -60,12 +67,24 @@ async function call(name: string, args: readonly unknown[]): Promise<CallOutcome
   }
 }
 
-function importObject(): ImportObject {
+/**
+ * @param fail ends the call: in jco 1.34 a suspending function without a WIT `result` that throws would leave the component
+ *   waiting for ever
+ */
+function importObject(fail: (error: unknown) => void): ImportObject {
   const remote = data.remote.map(({ interface: name, functions }) => [
     name,
     Object.fromEntries(functions.map((fn) => [javaScriptName(fn), (...args: unknown[]) => ask(name, fn, args)])),
   ]);
-  return { ...EMPTY_WASI, ...Object.fromEntries(remote) };
+  const pollOrFail = (pollables: readonly Pollable[]): Uint32Array => {
+    try {
+      return poll(pollables);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  };
+  return { ...EMPTY_WASI, 'wasi:io/poll': { Pollable, poll: pollOrFail }, ...Object.fromEntries(remote) };
 }
 
 async function ask(name: string, fn: string, args: readonly unknown[]): Promise<unknown> {

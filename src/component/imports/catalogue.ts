@@ -1,15 +1,7 @@
 import { SvidxError } from '../../base/errors.ts';
 import { scrub } from '../../base/secret.ts';
-
-/** What of a component's rights decides about its imports. */
-export interface ImportRights {
-  readonly identity: boolean;
-  readonly credentials: boolean;
-  readonly wasi: ReadonlySet<string>;
-  readonly config: ReadonlyMap<string, string>;
-  readonly egress: readonly unknown[];
-  readonly injections: readonly unknown[];
-}
+import type { ComponentRights } from '../../broker/hosting.ts';
+import type { WasiInterface } from '../../policy/policy-set.ts';
 
 /** One line of a policy that would grant something: a key, and what to add to it. */
 interface PolicyLine {
@@ -25,7 +17,7 @@ interface KnownInterface {
   readonly versions: RegExp;
   readonly versionsText: string;
   /** Whether these rights include it. */
-  granted(rights: ImportRights): boolean;
+  granted(rights: ComponentRights): boolean;
   /** What would include it; `undefined` where nothing is needed. */
   readonly policyLine: PolicyLine | undefined;
   /** Its functions that make the component wait, as `jco` names them. */
@@ -39,8 +31,8 @@ function free(name: string, suspending: readonly string[] = []): KnownInterface 
   return { name, ...WASI_0_2, granted: () => true, policyLine: undefined, suspending };
 }
 
-function wasi(name: string, value: string): KnownInterface {
-  const granted = (rights: ImportRights): boolean => rights.wasi.has(value);
+function wasi(name: string, value: WasiInterface): KnownInterface {
+  const granted = (rights: ComponentRights): boolean => rights.wasi.has(value);
   return { name, ...WASI_0_2, granted, policyLine: { key: 'wasi', value }, suspending: [] };
 }
 
@@ -136,7 +128,7 @@ export function suspendingImports(imports: readonly string[]): string[] {
  * @param component the name; its policy is what the refusal speaks of
  * @throws SvidxError `component_import_denied`, with every import that is missing and the policy lines that would grant it
  */
-export function checkImports(imports: readonly string[], rights: ImportRights, component: string): void {
+export function checkImports(imports: readonly string[], rights: ComponentRights, component: string): void {
   const missing = imports.filter((name) => find(name)?.granted(rights) !== true);
   if (missing.length === 0) return;
   const known = missing.flatMap((name) => find(name) ?? []);
@@ -169,7 +161,7 @@ function toThem(known: readonly KnownInterface[], missing: readonly string[]): s
 }
 
 /** One line for each key, which may replace the one that is there: `wasi` with what the policy has already. */
-function policyLines(known: readonly KnownInterface[], rights: ImportRights): string[] {
+function policyLines(known: readonly KnownInterface[], rights: ComponentRights): string[] {
   const lines = known.flatMap(({ policyLine }) => policyLine ?? []);
   const values = (wanted: PolicyLine['key']): string[] => [
     ...new Set(lines.filter(({ key }) => key === wanted).map(({ value }) => value)),
