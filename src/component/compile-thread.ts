@@ -1,14 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { SvidxError } from '../base/errors.ts';
-import { scrub } from '../base/secret.ts';
 import type { CompiledComponent, CompileOptions } from './compile.ts';
+import { invalidComponent } from './invalid-component.ts';
 import type { CompileOutcome, CompileRequest } from './messages.ts';
 
 /**
  * Compiles a component in a thread of its own. The translator is WebAssembly itself, and a component that makes it panic
  * leaves it unusable: so each component has one to itself. The service goes on answering meanwhile.
  * @param signal ends the work
- * @throws SvidxError `component_invalid` or `component_import_denied`, or the signal's reason
+ * @throws SvidxError `component_invalid`, or the signal's reason
  */
 export async function compileInThread(
   bytes: Uint8Array,
@@ -34,8 +34,10 @@ export async function compileInThread(
       abort = () => reject(signal.reason);
       signal.addEventListener('abort', abort);
       worker.once('message', resolve);
-      worker.once('error', (error) => reject(failed(error instanceof Error ? error.message : 'its thread failed')));
-      worker.once('exit', () => reject(failed('its thread ended')));
+      worker.once('error', (error) =>
+        reject(invalidComponent(error instanceof Error ? error.message : 'its thread failed')),
+      );
+      worker.once('exit', () => reject(invalidComponent('its thread ended')));
     });
     if ('compiled' in outcome) return outcome.compiled;
     const { code, message, detail } = outcome.error;
@@ -44,10 +46,6 @@ export async function compileInThread(
     signal.removeEventListener('abort', abort);
     await worker.terminate();
   }
-}
-
-function failed(reason: string): SvidxError {
-  return new SvidxError('component_invalid', 'not a valid WebAssembly component', { detail: scrub(reason) });
 }
 
 /** The worker's file: `.ts` where sources run as they are, `.js` in the packed build. */

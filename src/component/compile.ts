@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
-import { scrub } from '../base/secret.ts';
+import { type CoreLimits, coreBudget, limitCoreModules } from './core-limits.ts';
 import { suspendingImports } from './imports/catalogue.ts';
+import { invalidComponent } from './invalid-component.ts';
 import { javaScriptName, withoutVersion } from './names.ts';
 import { readWorld, type World } from './world.ts';
 
@@ -13,6 +14,10 @@ export interface CompiledComponent {
   readonly source: string;
   /** The core modules it instantiates, by file name. */
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  /** What one instance of each of them may take, by file name. */
+  readonly limits: ReadonlyMap<string, CoreLimits>;
+  /** How many bytes all linear memories of one instance may have together. */
+  readonly memoryBytes: number;
   /** All that it imports, as WIT names it: `package:name/interface@version`, or a plain name. */
   readonly imports: readonly string[];
   /** The names of the plain functions it exports, as in WIT. */
@@ -40,7 +45,7 @@ const CORE_MODULE_PREAMBLE = Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x
  * matter of the policy under whose name it is loaded (`imports/catalogue.ts`).
  * @throws SvidxError `component_invalid`
  */
-export async function compileComponent(bytes: Uint8Array, _options: CompileOptions): Promise<CompiledComponent> {
+export async function compileComponent(bytes: Uint8Array, { memoryBytes }: CompileOptions): Promise<CompiledComponent> {
   checkPreamble(bytes);
   const [{ transpileBytes }, { componentWit }] = await Promise.all([
     import('@bytecodealliance/jco-transpile'),
@@ -64,17 +69,20 @@ export async function compileComponent(bytes: Uint8Array, _options: CompileOptio
     }),
   );
 
+  const source = Buffer.from(files['component.js'] ?? '').toString('utf8');
+  const cores = new Map(Object.entries(files).filter(([name]) => name.endsWith('.wasm')));
+  const limited = limitCoreModules(cores, instanceCounts(source), coreBudget(memoryBytes));
   const modules = new Map<string, WebAssembly.Module>();
-  for (const [name, content] of Object.entries(files)) {
-    if (name.endsWith('.wasm')) modules.set(name, await readable(WebAssembly.compile(Buffer.from(content))));
-  }
+  for (const [name, { bytes: core }] of limited) modules.set(name, await readable(WebAssembly.compile(core)));
   // What jco will look up is part of what is checked, also where it is no interface of the world.
   const listed = new Set(world.imports.map(withoutVersion));
   const exported = new Set(exports.filter(([, kind]) => kind === 'function').map(([name]) => name));
   return {
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
-    source: Buffer.from(files['component.js'] ?? '').toString('utf8'),
+    source,
     modules,
+    limits: new Map([...limited].map(([name, { limits }]) => [name, limits])),
+    memoryBytes,
     imports: [...world.imports, ...imports.filter((name) => !listed.has(name))],
     functions: world.functions.filter((name) => exported.has(javaScriptName(name))),
     httpHandler: world.httpHandler,
@@ -100,12 +108,23 @@ function checkPreamble(bytes: Uint8Array): void {
   if (bytes.length > MAX_BYTES) throw invalid(`it is larger than ${MAX_BYTES} bytes`);
 }
 
+/**
+ * How often each core module is instantiated, as far as it shows in jco's JavaScript. A component's own names also stand
+ * there, and could pretend: `createCoreInstances` counts again, when it happens.
+ */
+function instanceCounts(source: string): (file: string) => number {
+  const variables = new Map(
+    [...source.matchAll(/\bconst (module\d+) = getCoreModule\('([^']+)'\);/g)].map(([, name, file]) => [file, name]),
+  );
+  const uses = [...source.matchAll(/\binstantiateCore\(yield (module\d+)\b/g)].map(([, name]) => name);
+  return (file) => Math.max(1, uses.filter((name) => name === variables.get(file)).length);
+}
+
 async function readable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SvidxError('component_invalid', 'not a valid WebAssembly component', { detail: scrub(reason) });
+    throw invalidComponent(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -18,7 +18,8 @@ export type CompileOutcome =
 export interface WorkerData {
   /** The JavaScript that `jco` made of the component. */
   readonly source: string;
-  readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  /** Its core modules, and what they may take. */
+  readonly cores: Pick<CompiledComponent, 'modules' | 'limits' | 'memoryBytes'>;
   /** The host imports that are answered outside the thread: interface without version, function names in WIT. */
   readonly remote: readonly { readonly interface: string; readonly functions: readonly string[] }[];
 }

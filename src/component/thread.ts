@@ -40,7 +40,8 @@ const MAX_HEAP_MB = 256;
 
 export function startComponentThread(options: ComponentThreadOptions): ComponentThread {
   const { compiled, remote, clock, timeoutMs } = options;
-  const data: WorkerData = { source: compiled.source, modules: compiled.modules, remote };
+  const { source, modules, limits, memoryBytes } = compiled;
+  const data: WorkerData = { source, cores: { modules, limits, memoryBytes }, remote };
   // No variables, no flags and no streams of the host: whatever the thread prints goes nowhere.
   const worker = new Worker(workerFile(), {
     workerData: data,

@@ -8,7 +8,7 @@ declare namespace WebAssembly {
   }
   type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   function compile(bytes: Uint8Array): Promise<Module>;
-  function instantiate(module: Module, imports: Imports): Promise<Instance>;
+  function instantiate(module: Module, imports?: Imports): Promise<Instance>;
   /** JavaScript Promise Integration: there from V8 13.7 (Node 25) on. */
   const Suspending: (new (fn: (...args: never[]) => Promise<unknown>) => object) | undefined;
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { type CoreInstances, createCoreInstances } from './core-instances.ts';
 import type { ImportOutcome } from './host-import.ts';
 import { EMPTY_WASI, type ImportObject } from './imports/wasi-empty.ts';
 import { Pollable, poll } from './imports/wasi-io.ts';
@@ -16,7 +17,7 @@ interface GeneratedModule {
   instantiate(
     getCoreModule: (name: string) => WebAssembly.Module,
     imports: ImportObject,
-    instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => Promise<WebAssembly.Instance>,
+    instantiateCore: CoreInstances['instantiate'],
   ): Promise<Readonly<Record<string, unknown>>>;
 }
 
@@ -51,9 +52,8 @@ async function call(name: string, args: readonly unknown[]): Promise<CallOutcome
     });
     // Nobody listens to it while the component is instantiated.
     failed.catch(() => {});
-    const exports = await instantiate(coreModule, importObject(fail), (module, imports) =>
-      WebAssembly.instantiate(module, imports),
-    );
+    const cores = createCoreInstances(data.cores);
+    const exports = await instantiate(cores.getModule, importObject(fail), cores.instantiate);
     const fn = exports[javaScriptName(name)];
     if (!isFunction(fn)) return { type: 'trap', message: `no function ${name}` };
     if (fn.length !== args.length) return { type: 'arguments', expected: fn.length };
@@ -98,12 +98,6 @@ async function ask(name: string, fn: string, args: readonly unknown[]): Promise<
   });
   if ('ok' in outcome) return outcome.ok;
   throw Object.assign(new Error('the host refused'), { payload: outcome.err });
-}
-
-function coreModule(name: string): WebAssembly.Module {
-  const module = data.modules.get(name);
-  if (module === undefined) throw new Error(`no core module ${name}`);
-  return module;
 }
 
 function send(message: FromWorker): void {
