@@ -23,8 +23,8 @@ export interface CoreBudget {
 /** A page of linear memory (WebAssembly Core Specification, section 4.2.8). */
 const PAGE_BYTES = 65_536;
 
-/** Ten times what the largest guest seen has; an entry costs the engine some 20 bytes. */
-const MAX_TABLE_ENTRIES = 1_000_000;
+/** Far above the largest guest seen (StarlingMonkey, 7,845); an entry costs the engine some 20 bytes. */
+const MAX_TABLE_ENTRIES = 200_000;
 
 /** Each memory, however small, makes the engine reserve 8 GiB of addresses. */
 const MAX_MEMORIES = 100;
@@ -39,7 +39,7 @@ export function coreBudget(memoryBytes: number): CoreBudget {
  * budget, and its tables too: linear memory is not on the heap that a thread's limits bound. Beyond its limit,
  * `memory.grow` answers -1, as the specification has it for "no more".
  *
- * Each memory gets what it begins with, and of the rest the same as the others, or less where it declares less.
+ * Each memory may have what it begins with, and of the rest in proportion to that, or less where it declares less.
  * @param modules by file name
  * @param countOf how often each is instantiated for one instance of the component
  * @throws SvidxError `component_invalid` where what they begin with is too much already, or a module is malformed
@@ -81,19 +81,23 @@ interface Claim {
   readonly count: number;
 }
 
-/** Gives each claim its minimum, and the rest evenly, those first who want least: what they leave is for the others. */
+/**
+ * Gives each claim its minimum, and of the rest in proportion to it; those first who want least in proportion, so that what
+ * they leave is for the others. A little memory of an adapter then does not take half of what there is.
+ */
 function shareOut(claims: readonly Claim[], budget: number, refuse: (needed: number) => never): [Growable, number][] {
   const needed = sum(claims.map(({ growable, count }) => growable.min * count));
   if (needed > budget) refuse(needed);
-  let left = budget - needed;
-  let waiting = sum(claims.map(({ count }) => count));
+  const weight = ({ growable }: Claim): number => growable.min + 1;
   const wish = ({ growable: { min, max } }: Claim): number => (max === undefined ? budget : max - min);
+  let left = budget - needed;
+  let waiting = sum(claims.map((claim) => weight(claim) * claim.count));
   return claims
-    .toSorted((a, b) => wish(a) - wish(b))
+    .toSorted((a, b) => wish(a) / weight(a) - wish(b) / weight(b))
     .map((claim) => {
-      const more = Math.min(wish(claim), Math.floor(left / Math.max(waiting, 1)));
+      const more = Math.min(wish(claim), Math.floor((left * weight(claim)) / waiting));
       left -= more * claim.count;
-      waiting -= claim.count;
+      waiting -= weight(claim) * claim.count;
       return [claim.growable, claim.growable.min + more];
     });
 }

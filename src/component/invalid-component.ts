@@ -8,3 +8,14 @@ import { scrub } from '../base/secret.ts';
 export function invalidComponent(reason: string): SvidxError {
   return new SvidxError('component_invalid', 'not a valid WebAssembly component', { detail: scrub(reason) });
 }
+
+/**
+ * What is said of a component that only a host with asynchronous functions could run.
+ * @param problem where it shows
+ */
+export function asynchronousComponent(problem: string): SvidxError {
+  return new SvidxError(
+    'component_invalid',
+    `the component needs the asynchronous component model, which this host does not have: ${problem}`,
+  );
+}

@@ -184,6 +184,36 @@ describe('what is no component is refused', () => {
   });
 });
 
+describe('what this host does not run is refused', () => {
+  const module = (text: string): string => `(component (core module $m ${text}) (core instance (instantiate $m)))`;
+
+  test.each([
+    [
+      'an asynchronous function',
+      `(component (core module $m (func (export "go") (result i32) i32.const 0)
+        (func (export "back") (param i32 i32 i32) (result i32) i32.const 0))
+        (core instance $i (instantiate $m))
+        (func (export "go") async (canon lift (core func $i "go") async (callback (func $i "back")))))`,
+      'which this host does not have: it has asynchronous functions',
+    ],
+    ['WASI 0.3', '(component (import "wasi:cli/environment@0.3.0" (instance)))', 'it is made for WASI 0.3'],
+    ['more memory than it may have', module('(memory 1025)'), 'the component needs 67174400 bytes of memory to begin'],
+    ['a shared memory', module('(memory 1 2 shared)'), 'not a valid WebAssembly component'],
+    ['a memory with 64-bit addresses', module('(memory i64 1)'), 'not a valid WebAssembly component'],
+    ['a memory with small pages', module('(memory 1 (pagesize 1))'), 'not a valid WebAssembly component'],
+    ['a table with 64-bit addresses', module('(table i64 1 funcref)'), 'not a valid WebAssembly component'],
+  ])('%s', async (_, text, message) => {
+    const error = await refusal(compileApart(await assembleText(text)));
+    expect(error.code).toBe('component_invalid');
+    expect(error.message).toContain(message);
+  });
+
+  test('but as much memory as it may have, and any maximum, it may declare', async () => {
+    const compiled = await compile(await assembleText(module('(memory 1024 65536)')));
+    expect([...compiled.limits.values()]).toEqual([{ memoryBytes: LIMITS.memoryBytes, tableEntries: 0 }]);
+  });
+});
+
 describe('compiling apart from everything else', () => {
   test('a component that makes the translator panic does not spoil it for the next', async () => {
     const panics = await assembleText('(component (import "m" (core module $m)) (core instance (instantiate $m)))');
