@@ -5,7 +5,7 @@ import type { Broker } from '../broker/broker.ts';
 import type { ComponentRights } from '../broker/hosting.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import type { CompiledComponent } from './compile.ts';
-import { compileInThread } from './compile-thread.ts';
+import { createCompileCache } from './compile-cache.ts';
 import type { HostImport, ImportOutcome } from './host-import.ts';
 import { checkImports } from './imports/catalogue.ts';
 import { credentialsImport } from './imports/credentials.ts';
@@ -78,9 +78,10 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
   }
   const pools: ThreadPool[] = [];
   const closing = new AbortController();
+  const compiling = createCompileCache({ clock: options.clock });
   return {
     async load(name, bytes) {
-      const compiled = await compileInThread(bytes, { memoryBytes: MEMORY_BYTES }, closing.signal);
+      const compiled = await compiling.compile(bytes, { memoryBytes: MEMORY_BYTES }, closing.signal);
       checkImports(compiled.imports, GIVEN, name);
       closing.signal.throwIfAborted();
       const caller: Caller = { component: name, digest: compiled.digest };
@@ -97,6 +98,7 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
     },
     async close() {
       closing.abort(stopping());
+      await compiling.close(stopping());
       await Promise.all(pools.map((pool) => pool.close(stopping())));
     },
   };

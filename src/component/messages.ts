@@ -1,18 +1,5 @@
-import type { ErrorCode } from '../base/errors.ts';
-import type { CompiledComponent, CompileOptions } from './compile.ts';
+import type { CompiledComponent } from './compile.ts';
 import type { ImportOutcome } from './host-import.ts';
-
-/** What a thread that compiles a component is given when it starts. */
-export interface CompileRequest {
-  readonly bytes: Uint8Array;
-  readonly options: CompileOptions;
-}
-
-/** The one message that it sends. */
-export type CompileOutcome =
-  | { readonly compiled: CompiledComponent }
-  /** The parts of a `SvidxError`, since an error loses its class on the way. */
-  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly detail: string | undefined } };
 
 /** What a worker thread is given when it starts: the component, compiled once by the host. */
 export interface WorkerData {

@@ -114,6 +114,11 @@ const CATALOGUE: readonly KnownInterface[] = [
 
 const BY_NAME: ReadonlyMap<string, KnownInterface> = new Map(CATALOGUE.map((known) => [known.name, known]));
 
+/** Which functions of which interface suspend a component: a component is translated for them. */
+export const SUSPENDING: readonly string[] = CATALOGUE.flatMap(({ name, versions, suspending }) =>
+  suspending.map((fn) => `${name}@${versions.source}#${fn}`),
+);
+
 /**
  * The functions among these imports that suspend the component while the host works (JSPI), as `jco` names them:
  * `wasi:io/poll@0.2.10#[method]pollable.block`.

@@ -1,22 +1,33 @@
 import { Worker } from 'node:worker_threads';
-import { SvidxError } from '../base/errors.ts';
-import type { CompiledComponent, CompileOptions } from './compile.ts';
+import { type ErrorCode, SvidxError } from '../base/errors.ts';
 import { invalidComponent } from './invalid-component.ts';
-import type { CompileOutcome, CompileRequest } from './messages.ts';
+import type { TranslatedComponent, TranslateOptions } from './translate.ts';
+
+/** What the thread is given when it starts. */
+export interface TranslateRequest {
+  readonly bytes: Uint8Array;
+  readonly options: TranslateOptions;
+}
+
+/** The one message that it sends. */
+export type TranslateOutcome =
+  | { readonly translated: TranslatedComponent }
+  /** The parts of a `SvidxError`, since an error loses its class on the way. */
+  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly detail: string | undefined } };
 
 /**
- * Compiles a component in a thread of its own. The translator is WebAssembly itself, and a component that makes it panic
+ * Translates a component in a thread of its own. The translator is WebAssembly itself, and a component that makes it panic
  * leaves it unusable: so each component has one to itself. The service goes on answering meanwhile.
  * @param signal ends the work
  * @throws SvidxError `component_invalid`, or the signal's reason
  */
-export async function compileInThread(
+export async function translateInThread(
   bytes: Uint8Array,
-  options: CompileOptions,
+  options: TranslateOptions,
   signal: AbortSignal,
-): Promise<CompiledComponent> {
+): Promise<TranslatedComponent> {
   signal.throwIfAborted();
-  const request: CompileRequest = { bytes, options };
+  const request: TranslateRequest = { bytes, options };
   const worker = new Worker(workerFile(), {
     workerData: request,
     env: {},
@@ -30,7 +41,7 @@ export async function compileInThread(
   worker.stderr.resume();
   let abort = (): void => {};
   try {
-    const outcome = await new Promise<CompileOutcome>((resolve, reject) => {
+    const outcome = await new Promise<TranslateOutcome>((resolve, reject) => {
       abort = () => reject(signal.reason);
       signal.addEventListener('abort', abort);
       worker.once('message', resolve);
@@ -39,7 +50,7 @@ export async function compileInThread(
       );
       worker.once('exit', () => reject(invalidComponent('its thread ended')));
     });
-    if ('compiled' in outcome) return outcome.compiled;
+    if ('translated' in outcome) return outcome.translated;
     const { code, message, detail } = outcome.error;
     throw new SvidxError(code, message, { detail });
   } finally {
@@ -50,5 +61,5 @@ export async function compileInThread(
 
 /** The worker's file: `.ts` where sources run as they are, `.js` in the packed build. */
 function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './compile-worker.ts' : './compile-worker.js', import.meta.url);
+  return new URL(import.meta.url.endsWith('.ts') ? './translate-worker.ts' : './translate-worker.js', import.meta.url);
 }
