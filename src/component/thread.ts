@@ -48,7 +48,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   const { compiled, remote, handlers, clock, timeoutMs } = options;
   const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const counter = new Int32Array(sent);
-  const data: WorkerData = { source: compiled.source, modules: compiled.modules, remote, sent };
+  const data: WorkerData = { source: compiled.source, cores: coresOf(compiled), remote, sent };
   // No variables, no flags and no streams of the host: whatever the thread prints goes nowhere.
   const worker = new Worker(workerFile(), {
     workerData: data,
@@ -177,6 +177,11 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     },
     end,
   };
+}
+
+/** What of it a thread needs; the rest would be copied for nothing. */
+function coresOf({ modules, limits, memoryBytes }: CompiledComponent): WorkerData['cores'] {
+  return { modules, limits, memoryBytes };
 }
 
 /** Functions, symbols and the like cannot even be sent to the thread. */
