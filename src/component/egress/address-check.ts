@@ -62,7 +62,7 @@ export function createAddressCheck(granted: readonly AddressRange[]): (address: 
 }
 
 /** Without a zone, and the IPv4 address of an IPv4-mapped one; `undefined` for what is no IP address. */
-export function plainAddress(text: string): string | undefined {
+function plainAddress(text: string): string | undefined {
   const version = isIP(text);
   if (version !== 6) return version === 4 ? text : undefined;
   return mappedIpv4(ipv6Groups(text)) ?? text.split('%', 1)[0];

@@ -2,9 +2,9 @@ import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
-import { plainAddress } from './address-check.ts';
 import { EgressError } from './error-code.ts';
 import { toDnsError } from './error-table.ts';
+import type { RequestTarget } from './request-target.ts';
 
 /**
  * Finds the addresses of a host, as the system would.
@@ -13,10 +13,7 @@ import { toDnsError } from './error-table.ts';
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
 export interface ConnectOptions {
-  readonly scheme: 'http' | 'https';
-  /** A DNS name, or an IP address without brackets. */
-  readonly host: string;
-  readonly port: number;
+  readonly target: Pick<RequestTarget, 'scheme' | 'host' | 'port'>;
   /** May a connection be made to this address? */
   isPermitted(address: string): boolean;
   readonly lookup: Lookup;
@@ -36,7 +33,7 @@ export interface ConnectOptions {
  * @throws EgressError, or the signal's reason
  */
 export async function openConnection(options: ConnectOptions, signal: AbortSignal): Promise<Socket> {
-  const { scheme, host, isPermitted, clock, timeoutMs } = options;
+  const { target, isPermitted, clock, timeoutMs } = options;
   signal.throwIfAborted();
   const timeout = new AbortController();
   let late = new EgressError('DNS-timeout', 'its name was not resolved in time');
@@ -46,28 +43,31 @@ export async function openConnection(options: ConnectOptions, signal: AbortSigna
     const addresses = (await resolve(options, ended)).filter(isPermitted);
     if (addresses.length === 0) throw prohibited();
     late = new EgressError('connection-timeout', 'no connection in time');
-    const socket = await connected(addresses, options, ended);
+    const socket = await connected(addresses, target, ended);
     if (!isPermitted(socket.remoteAddress ?? '')) {
       socket.destroy();
       throw prohibited();
     }
-    return scheme === 'https' ? await secured(socket, host, options.ca, ended) : socket;
+    return target.scheme === 'https' ? await secured(socket, target.host, options.ca, ended) : socket;
   } finally {
     timer.cancel();
   }
 }
 
-async function resolve({ host, lookup }: ConnectOptions, signal: AbortSignal): Promise<string[]> {
-  if (isIP(host) !== 0) return [plainAddress(host) ?? host];
+async function resolve({ target: { host }, lookup }: ConnectOptions, signal: AbortSignal): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
   const found = lookup(host).catch((error: unknown) => {
     throw toDnsError(error);
   });
-  return (await abortable(found, signal)).map((address) => plainAddress(address) ?? '');
+  return abortable(found, signal);
 }
 
 /** Tries the addresses as Node does with what it has resolved itself, both families in turn (RFC 8305). */
-function connected(addresses: readonly string[], options: ConnectOptions, signal: AbortSignal): Promise<Socket> {
-  const { host, port } = options;
+function connected(
+  addresses: readonly string[],
+  { host, port }: ConnectOptions['target'],
+  signal: AbortSignal,
+): Promise<Socket> {
   const [first, second] = addresses;
   const all = addresses.map((address) => ({ address, family: isIP(address) }));
   const known: LookupFunction = (_host, _options, callback) => callback(null, all);

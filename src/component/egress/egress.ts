@@ -1,6 +1,5 @@
 import { lookup } from 'node:dns/promises';
 import { abortable } from '../../base/abortable.ts';
-import { parseAddressRange } from '../../base/address-range.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Broker } from '../../broker/broker.ts';
@@ -96,15 +95,10 @@ export function createEgress(options: EgressOptions): Egress {
         ? toWireRequest(checked)
         : await abortable(inject(checked, injection, credentials, clock.now(), share.hold), signal);
 
-    // Whoever writes an address into a policy means that address.
-    const literal = parseAddressRange(target.host);
-    const { scheme, host, port } = target;
     const socket = await openConnection(
       {
-        scheme,
-        host,
-        port,
-        isPermitted: createAddressCheck(literal === undefined ? permit.addresses : [...permit.addresses, literal]),
+        target,
+        isPermitted: createAddressCheck(permit.addresses),
         lookup: options.lookup ?? lookupAsSystem,
         ca: options.ca,
         clock,

@@ -34,7 +34,7 @@ export function exchange(
     createConnection: () => socket,
     method: request.method,
     path: request.pathWithQuery,
-    headers: [...request.headers, ...framing(request)].flat(),
+    headers: [...request.headers, ...framing(request), ['Connection', 'close']].flat(),
     // Strict also where the process was started otherwise (--insecure-http-parser).
     insecureHTTPParser: false,
     maxHeaderSize: MAX_SECTION_BYTES,
