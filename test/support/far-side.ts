@@ -65,6 +65,8 @@ export interface RawFarSide {
   /** Each byte that arrived, on all connections, as Latin-1. */
   readonly received: string;
   readonly connections: number;
+  /** Resolves once something has arrived. */
+  readonly asked: Promise<void>;
   /** Resolves once the other end of a connection is gone. */
   readonly closed: Promise<void>;
 }
@@ -78,6 +80,10 @@ export async function startRawFarSide(talk: (socket: Socket) => void, until = '\
   let received = '';
   let connections = 0;
   let onClosed = (): void => {};
+  let onAsked = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    onAsked = resolve;
+  });
   const closed = new Promise<void>((resolve) => {
     onClosed = resolve;
   });
@@ -89,6 +95,7 @@ export async function startRawFarSide(talk: (socket: Socket) => void, until = '\
     socket.on('close', onClosed);
     socket.on('data', (chunk: Buffer) => {
       received += chunk.toString('latin1');
+      onAsked();
       if (isAsked || !received.includes(until)) return;
       isAsked = true;
       talk(socket);
@@ -101,6 +108,7 @@ export async function startRawFarSide(talk: (socket: Socket) => void, until = '\
   });
   return {
     port,
+    asked,
     closed,
     get received() {
       return received;

@@ -25,8 +25,8 @@ export async function upload(
 ): Promise<void> {
   let sent = 0;
   if (body !== undefined) {
-    // Whoever waits for the body sees at least the head.
-    outgoing.flushHeaders();
+    // Whoever waits for the body sees at least the head. `flushHeaders` would send it as UTF-8.
+    outgoing.write('', 'latin1');
     for await (const chunk of body) {
       if (outgoing.destroyed) return;
       sent += chunk.length;

@@ -186,7 +186,11 @@ describe('headers', () => {
     expect(farSide.connections).toBe(0);
   });
 
-  test('others are sent as they are, in order, repeated ones too', async () => {
+  test.each([
+    ['without a body', undefined, ''],
+    ['with a body', bodyOf('hi'), 'Transfer-Encoding: chunked\r\n'],
+    ['with a body that never comes', new ReadableStream<Uint8Array>(), 'Transfer-Encoding: chunked\r\n'],
+  ])('others are sent as they are, in order, repeated ones too, %s', async (_, body, framing) => {
     const { farSide, world, authority } = await openRaw();
     const headers = fields(
       ['X-b', '1'],
@@ -194,10 +198,10 @@ describe('headers', () => {
       ['x-B', 'caf\xc3\xa9 \xff'],
       ['X-Empty', ''],
     );
-    await world.send({ authority, headers });
-    expect(farSide.received).toBe(
+    await world.send({ authority, headers, body });
+    expect(farSide.received.split('\r\n\r\n')[0]).toBe(
       `GET / HTTP/1.1\r\nHost: ${authority}\r\nX-b: 1\r\naccept: text/html;q=0.5,\t*/*\r\nx-B: caf\xc3\xa9 \xff\r\nX-Empty: \r\n` +
-        'Connection: close\r\n\r\n',
+        `${framing}Connection: close`,
     );
   });
 
