@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { ComponentRights } from '../../src/broker/hosting.ts';
-import type { Egress } from '../../src/component/component-handlers.ts';
+import type { Egress } from '../../src/component/egress/egress.ts';
 import { EgressError } from '../../src/component/egress/error-code.ts';
 import {
   type ComponentHost,
