@@ -101,6 +101,16 @@ export class PipeReader {
     return this.hasData ? undefined : this.#end;
   }
 
+  /** How it will end, where that is known already. */
+  get comingEnd(): PipeEnd | undefined {
+    return this.#end;
+  }
+
+  /** How many bytes can be taken. */
+  get buffered(): number {
+    return this.#chunks.reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** The next bytes, at most `max` (1 or more) of them; `undefined` while there are none. */
   take(max: number): Uint8Array | undefined {
     const first = this.#chunks.shift();
@@ -225,12 +235,13 @@ export async function fill(
 ): Promise<void> {
   try {
     for await (const chunk of body) {
-      for (let rest = chunk; rest.length > 0; ) {
+      // What is written is the pipe's: where that is all of the chunk, the chunk is empty afterwards.
+      for (let at = 0, { length } = chunk; at < length; ) {
         while (writer.room === 0 && !writer.stopped) await change(writer);
         if (writer.stopped) return;
-        const part = rest.subarray(0, Math.min(writer.room, MAX_CHUNK));
-        writer.write(part);
-        rest = rest.subarray(part.length);
+        const end = Math.min(length, at + Math.min(writer.room, MAX_CHUNK));
+        writer.write(chunk.subarray(at, end));
+        at = end;
       }
     }
     writer.finish(await trailers());

@@ -5,7 +5,7 @@ import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { CompiledComponent } from './compile.ts';
 import { type ComponentHandlers, createHostSide, type HttpJob } from './host-side.ts';
-import type { FinishedCall, FromWorkerBatch, Job, ToWorker, WorkerData } from './messages.ts';
+import type { FinishedCall, FromWorker, FromWorkerBatch, Job, ToWorker, WorkerData } from './messages.ts';
 
 export interface ComponentThreadOptions {
   readonly compiled: CompiledComponent;
@@ -117,12 +117,23 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     current?.settle(outcome);
   }
 
+  function handle(message: FromWorker): void {
+    if (message.type === 'ready') arrival.resolve(undefined);
+    else if (message.type !== 'outcome') side.receive(message, fail);
+    else if (message.outcome.type === 'trap') void end(trapped(message.outcome.message));
+    else finish(message.outcome);
+  }
+
+  /** A defect of ours costs this thread, not the process. */
+  function fail(error: unknown): void {
+    void end(toSvidxError(error));
+  }
+
   worker.on('message', (batch: FromWorkerBatch) => {
-    for (const message of batch) {
-      if (message.type === 'ready') arrival.resolve(undefined);
-      else if (message.type !== 'outcome') side.receive(message, (error) => void end(toSvidxError(error)));
-      else if (message.outcome.type === 'trap') void end(trapped(message.outcome.message));
-      else finish(message.outcome);
+    try {
+      for (const message of batch) handle(message);
+    } catch (error) {
+      fail(error);
     }
   });
   worker.on('error', (error) => void end(trapped(error instanceof Error ? error.message : 'its thread failed')));

@@ -4,7 +4,7 @@ import { SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LoadedComponent } from '../component/host.ts';
 import type { HttpJob } from '../component/host-side.ts';
-import { type HeaderList, withoutForbidden } from '../component/http-messages.ts';
+import { type HeaderList, type ResponseHead, withoutForbidden } from '../component/http-messages.ts';
 import type { PipeReader } from '../component/pipes.ts';
 import { sendError } from './errors.ts';
 
@@ -96,11 +96,16 @@ function createAnswer(response: ServerResponse): Answer {
   let answered = false;
   return {
     respond(head, body) {
-      answered = true;
-      // Once all that came with the head is there: then the length of a short answer is known.
+      // Once all that came with the head is there: then the end of a short answer is known.
       queueMicrotask(() => {
-        const { status, headers } = head;
-        response.writeHead(status, headers.flat());
+        const coming = body?.comingEnd;
+        if (coming?.complete === false) {
+          refused = coming.error.tag;
+          body?.stop();
+          return;
+        }
+        answered = true;
+        response.writeHead(head.status, [...head.headers, ...lengthOf(head, body, response.req.method)].flat());
         if (body === undefined) response.end();
         else pour(body, response);
       });
@@ -114,6 +119,19 @@ function createAnswer(response: ServerResponse): Answer {
       throw new SvidxError('component_failed', why);
     },
   };
+}
+
+/** The length of a body that is there already, unless the component has said something about it, or there is none to send. */
+function lengthOf(
+  { status, headers }: ResponseHead,
+  body: PipeReader | undefined,
+  method: string | undefined,
+): HeaderList {
+  if (method === 'HEAD' || status === 204 || status === 304) return [];
+  const end = body === undefined ? { complete: true, trailers: undefined } : body.comingEnd;
+  const told = headers.some(([name]) => name.toLowerCase() === 'content-length');
+  if (told || !end?.complete || end.trailers !== undefined) return [];
+  return [['Content-Length', `${body?.buffered ?? 0}`]];
 }
 
 /** All of a body to the client, no faster than that takes it. A body that breaks off breaks the connection. */

@@ -137,10 +137,11 @@ export class OutputStream {
   }
 
   blockingWriteAndFlush(contents: Uint8Array): void {
-    for (let rest = contents; rest.length > 0; ) {
-      const part = rest.subarray(0, this.#waitForRoom());
-      this.#sink.write(part);
-      rest = rest.subarray(part.length);
+    // What is written is the sink's: where that is all of the contents, these are empty afterwards.
+    for (let at = 0, { length } = contents; at < length; ) {
+      const end = Math.min(length, at + this.#waitForRoom());
+      this.#sink.write(contents.subarray(at, end));
+      at = end;
     }
     this.blockingFlush();
   }
