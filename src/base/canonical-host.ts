@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { parseHostName } from './http-url.ts';
+import { ipVersion } from './ip-version.ts';
 
 /** RFC 1035 section 2.3.4 bounds labels and names; an underscore is found in names of services and of containers. */
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
@@ -16,9 +16,7 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z
 export function canonicalHost(text: string): string | undefined {
   const [, bracketed] = /^\[([0-9a-f:.]+)\]$/i.exec(text) ?? [];
   const address = bracketed ?? text;
-  if (/^[0-9a-f:.]+$/i.test(address) && isIP(address) === 6) {
-    return new URL(`http://[${address}]`).hostname.slice(1, -1);
-  }
+  if (ipVersion(address) === 6) return new URL(`http://[${address}]`).hostname.slice(1, -1);
   if (bracketed !== undefined) return undefined;
   const name = parseHostName(text);
   return name !== undefined && DNS_NAME.test(name) ? name : undefined;

@@ -67,8 +67,8 @@ function rightsOf({ audiences, grants, wasi, config, egress }: ComponentPolicy):
   return {
     identity: audiences.length > 0,
     credentials: grants.some(({ injection }) => injection === undefined),
-    wasi,
-    config,
+    wasi: new Set(wasi),
+    config: new Map(config),
     egress,
     injections: grants.flatMap(({ name, grant, injection }) =>
       injection === undefined

@@ -32,7 +32,7 @@ export async function walkEntries(
     if (outcome.done) minted.push(outcome.value);
     else {
       // What could not be asked is no reason where something was asked and failed.
-      if (failure === undefined || failure.absent !== undefined) failure = outcome;
+      if (failure === undefined || 'absent' in failure) failure = outcome;
       if (outcome.code === 'identity_unavailable') silent = outcome;
     }
   }

@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { type AddressRange, parseAddressRange } from '../base/address-range.ts';
 import { canonicalHost } from '../base/canonical-host.ts';
+import { ipVersion } from '../base/ip-version.ts';
 
 /** Where a component may send requests: all of it must be the same, and the path as `path` says. */
 export interface EgressRule {
@@ -62,7 +62,7 @@ export function parseHost(text: string): string | undefined {
 
 /** Whoever grants an address by its number has granted that address, private or not. */
 export function ownAddress(host: string): readonly AddressRange[] {
-  const range = isIP(host) === 0 ? undefined : parseAddressRange(host);
+  const range = ipVersion(host) === undefined ? undefined : parseAddressRange(host);
   return Object.freeze(range === undefined ? [] : [Object.freeze(range)]);
 }
 

@@ -44,9 +44,9 @@ export interface ComponentPolicy {
   readonly digestSelector: boolean;
   readonly audiences: readonly string[];
   readonly grants: readonly NamedGrant[];
-  readonly wasi: ReadonlySet<WasiInterface>;
+  readonly wasi: readonly WasiInterface[];
   /** What `wasi:config/store` tells it. */
-  readonly config: ReadonlyMap<string, string>;
+  readonly config: readonly (readonly [key: string, value: string])[];
   /** Where it may send requests, the targets of `inject` included. */
   readonly egress: readonly EgressRule[];
   /** Who else, or also, may have its grants at the token endpoint, by a JWT-SVID of its own. */
@@ -154,8 +154,8 @@ function compileDocument({ component, spiffeId, selectors, ...document }: Policy
     digestSelector: document.digestSelector,
     audiences: Object.freeze(document.audiences ?? []),
     grants: Object.freeze(grants),
-    wasi: new Set(document.wasi),
-    config: new Map(Object.entries(document.config ?? {})),
+    wasi: Object.freeze(document.wasi ?? []),
+    config: Object.freeze(Object.entries(document.config ?? {}).map((entry) => Object.freeze(entry))),
     egress: Object.freeze([
       ...(document.egress ?? []),
       ...grants.flatMap(({ injection }) => (injection === undefined ? [] : [impliedRule(injection)])),
