@@ -15,7 +15,7 @@ export interface Sigv4Key {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly region: string;
-  /** The signing name. Default: `sts`. */
+  /** Its signing name; STS where there is none. */
   readonly service?: string;
 }
 
@@ -30,7 +30,8 @@ export function authorizationOf(request: Sigv4Request, signingKey: Sigv4Key): st
   const names = Object.keys(headers).sort();
   const canonicalHeaders = names.map((name) => `${name}:${headers[name]?.trim().replace(/ +/g, ' ')}\n`).join('');
   const payloadHash = headers['x-amz-content-sha256'] ?? sha256(body);
-  const canonical = [method, path, query, canonicalHeaders, names.join(';'), payloadHash].join('\n');
+  const canonicalPath = service === 's3' ? path : encodedAgain(path);
+  const canonical = [method, canonicalPath, query, canonicalHeaders, names.join(';'), payloadHash].join('\n');
   const date = headers['x-amz-date'] ?? '';
   const scope = `${date.slice(0, 8)}/${region}/${service}/aws4_request`;
   const toSign = ['AWS4-HMAC-SHA256', date, scope, sha256(canonical)].join('\n');
@@ -39,6 +40,12 @@ export function authorizationOf(request: Sigv4Request, signingKey: Sigv4Key): st
     .reduce<Buffer>((secret, part) => hmac(secret, part), Buffer.from(`AWS4${secretAccessKey}`));
   const signature = hmac(key, toSign).toString('hex');
   return `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
+}
+
+/** Every service but S3 signs the path with each of its segments encoded once more than it is sent. */
+function encodedAgain(path: string): string {
+  const segments = path.split('/').map((segment) => encodeURIComponent(segment));
+  return segments.join('/').replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** `20261122T120000Z` */

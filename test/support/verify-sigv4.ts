@@ -23,7 +23,7 @@ export function sigv4Problem(arrived: Arrived, key: Sigv4Key & { readonly sessio
   const expected = authorizationOf(
     {
       method: arrived.method,
-      path: key.service === 's3' ? uriEncoded(decodeURIComponent(path)) : uriEncoded(path),
+      path: key.service === 's3' ? uriEncoded(decodeURIComponent(path)) : path,
       query: canonicalQuery(query),
       headers: Object.fromEntries(names.map((name) => [name, values.get(name) ?? ''])),
       body: arrived.body,
