@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CredentialShape } from './credentials.ts';
 import { audienceText } from './grants/audience.ts';
 import { AWS_DEFAULT_AUDIENCE, type AwsGrant, awsGrant, awsGrantDocument } from './grants/aws.ts';
 import { AZURE_DEFAULT_AUDIENCE, type AzureGrant, azureGrant, azureGrantDocument } from './grants/azure.ts';
@@ -11,6 +12,11 @@ export const GRANT_KINDS = ['aws', 'azure', 'gcp', 'vault', 'oauth'] as const;
 
 /** A credential that a component may have: told apart by `kind`. */
 export type Grant = AwsGrant | AzureGrant | GcpGrant | VaultGrant | OAuthGrant;
+
+/** The shape of the credentials that it gives. */
+export function shapeOfGrant(grant: Grant): CredentialShape {
+  return grant.kind === 'oauth' && grant.dpop ? 'oauth-bound' : grant.kind;
+}
 
 const ONE_TARGET = `expected exactly one of ${GRANT_KINDS.join(', ')}`;
 
