@@ -7,10 +7,10 @@ import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
 import { type Caller, evaluateAudience, evaluateGrant } from '../policy/evaluate.ts';
-import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
+import type { ComponentPolicy, NamedGrant, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { createAudit } from './audit.ts';
+import { type AuditFields, createAudit } from './audit.ts';
 import { permitted } from './permitted.ts';
 import { rememberFailureMs } from './remembered-failures.ts';
 
@@ -75,7 +75,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   return {
     identity(caller, audience) {
-      return audit.record('identity.request', { component: caller.component, audience }, async (fields) => {
+      return audit.record('identity.request', { ...asking(caller), audience }, async (fields) => {
         const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
         const svid = await identityOf(policy, audience);
         fields.tokenSha256 = svid.sha256;
@@ -84,10 +84,10 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     credentials(caller, grant, patience) {
-      return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
+      return audit.record('credentials.request', { ...asking(caller), grant }, async (fields) => {
         const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
         const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
-          audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
+          audit.record('credentials.exchange', exchangeFields(policy, granted), async (exchange) => {
             const audience: Audience = [granted.grant.audience];
             const svid = await identityOf(policy, audience, flight);
             exchange.tokenSha256 = svid.sha256;
@@ -138,6 +138,15 @@ export function createBroker(options: BrokerOptions): Broker {
       signal,
     );
   }
+}
+
+function asking({ component, session }: Caller): AuditFields {
+  return { component, ...(session === undefined ? {} : { session }) };
+}
+
+/** Of an exchange that all share who may have what comes of it, whoever asked first. */
+function exchangeFields({ component, spiffeId }: ComponentPolicy, { name, grant }: NamedGrant): AuditFields {
+  return { component, grant: name, spiffeId: spiffeId.toString(), target: grant.target };
 }
 
 /** The same for the same identity and the same set of audiences. */

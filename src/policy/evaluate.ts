@@ -8,6 +8,8 @@ export interface Caller {
   readonly component: string;
   /** `sha256:...`, computed from the bytes that run; `undefined` when the caller's host is not this service. */
   readonly digest?: string | undefined;
+  /** The ID of the session in which it asks. The audit names it; no policy looks at it. */
+  readonly session?: string | undefined;
 }
 
 /** The answer of the policy: yes with what was granted, or no with a reason that may be shown to the caller. */
