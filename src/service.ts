@@ -5,8 +5,8 @@ import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { createTokenFiles } from './broker/token-files.ts';
 import { startBundleSource } from './bundle-source.ts';
+import { warnOfClosedTokenEndpoint } from './closed-token-endpoint.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
-
 import { watchPolicies } from './config/policy-folder.ts';
 import { watchTlsFiles } from './config/tls-files.ts';
 import { createExchangers } from './exchangers.ts';
@@ -137,7 +137,15 @@ async function serveBroker(
   otherParts: HealthParts,
 ): Promise<ServedBroker> {
   const { trustDomain, spireTimeoutMs: timeoutMs } = config;
-  const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
+  const policies = await watchPolicies({
+    folder: config.policyFolder,
+    trustDomain,
+    clock,
+    logger,
+    onSet: (set) => {
+      if (config.tokenEndpoint === undefined) warnOfClosedTokenEndpoint(set, logger);
+    },
+  });
   closers.push(policies.close);
 
   const { createDelegatedIdentityApi } = await import('./identity/delegated-identity/api.ts');
