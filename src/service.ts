@@ -167,6 +167,8 @@ async function serveBroker(
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
   const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
+  const { removeStaleSockets } = await import('./workload-api/stale-sockets.ts');
+  await removeStaleSockets({ privateSocket: config.brokerSocket, clock, logger });
   const sockets = createWorkloadSockets({
     trustDomain,
     broker,
