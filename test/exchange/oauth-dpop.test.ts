@@ -10,7 +10,7 @@ import {
 } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import type { BoundAccessToken, Credentials } from '../../src/credentials/credentials.ts';
+import type { BoundAccessToken } from '../../src/credentials/credentials.ts';
 import type { OAuthGrant } from '../../src/credentials/grants/oauth.ts';
 import { createOAuthExchanger } from '../../src/exchange/oauth.ts';
 import {
@@ -19,19 +19,11 @@ import {
   PUBLIC_CLIENT,
   startAuthorizationServer,
 } from '../fakes/authorization-server.ts';
-import { createMemoryLog } from '../fakes/log.ts';
 import { unaborted } from '../support/delegated-identity.ts';
+import { bound, keyOf } from '../support/dpop.ts';
 import { refusal } from '../support/errors.ts';
 import { type Federation, SUBJECT, startFederation } from '../support/federation.ts';
-import {
-  ACCESS_TOKEN,
-  exchangeOAuth,
-  json,
-  oauthError,
-  oauthGrantOf,
-  startScriptedOAuth,
-  tokenAnswer,
-} from '../support/oauth.ts';
+import { oauthGrantOf } from '../support/oauth.ts';
 import { errorText, expectNoSecrets } from '../support/secrets.ts';
 import { startWorld } from '../support/world.ts';
 
@@ -56,18 +48,6 @@ async function exchange({ authority, server }: Far, changes: Partial<OAuthGrant>
   const exchanger = createOAuthExchanger({ clock, random: () => 0.5 });
   const grant = oauthGrantOf(server.issuer, { dpop: true, ...changes });
   return { running: exchanger.exchange(subjectToken, grant, { signal: unaborted() }), token: subjectToken.token };
-}
-
-function bound(credentials: Credentials): BoundAccessToken {
-  if ('proofKey' in credentials) return credentials;
-  throw new Error('expected a token that is bound to a key');
-}
-
-function keyOf(credentials: Credentials) {
-  const jwk: { kty: string; crv: string; x: string; y: string; d: string } = JSON.parse(
-    bound(credentials).proofKey.reveal(),
-  );
-  return jwk;
 }
 
 /** The nonces that the proofs of a server have. */
@@ -195,84 +175,6 @@ describe('a server', () => {
     far.server.onProof = () => first;
     const error = await refusal((await exchange(far, FLOWS[2])).running);
     expect(error).toMatchObject({ code: 'exchange_token_rejected', detail: expect.stringContaining('invalid_grant') });
-  });
-});
-
-describe('a server that answers in its own way', () => {
-  const dpopAnswer = tokenAnswer({ token_type: 'DPoP' });
-
-  async function exchangeAgainst(onToken: (proof: string, count: number) => ReturnType<typeof json>) {
-    const server = await startScriptedOAuth();
-    server.onToken = ({ headers }) => onToken(String(headers['dpop'] ?? ''), server.tokens.all.length);
-    return exchangeOAuth(server, { grant: { dpop: true } });
-  }
-
-  test.each(['DPoP', 'dpop', 'DPOP'])('with a good token of type %s', async (token_type) => {
-    const { running } = await exchangeAgainst(() => tokenAnswer({ token_type }));
-    const credentials = bound(await running);
-    expect([credentials.tokenType, credentials.token.reveal()]).toEqual(['DPoP', ACCESS_TOKEN]);
-  });
-
-  test.each([
-    ['in the body, with 400', oauthError(400, 'use_dpop_nonce', 'wants one')],
-    ['in a challenge, with 401', json(401, {}, { 'WWW-Authenticate': 'DPoP error="use_dpop_nonce"' })],
-  ])('with a demand for a nonce %s gets it', async (_, demand) => {
-    const { running, server, waits } = await exchangeAgainst((proof) =>
-      decodeJwt(proof)['nonce'] === 'a-nonce'
-        ? dpopAnswer
-        : { ...demand, headers: { ...demand.headers, 'DPoP-Nonce': 'a-nonce' } },
-    );
-    expect(bound(await running).tokenType).toBe('DPoP');
-    expect([server.tokens.all.length, waits]).toEqual([2, []]);
-  });
-
-  test.each([
-    ['without one', {}],
-    ['with one that it does not take', { 'DPoP-Nonce': 'a-nonce' }],
-  ])('with a demand for a nonce again and again, %s, is asked twice', async (_, headers) => {
-    const { running, server, token } = await exchangeAgainst(() => json(400, { error: 'use_dpop_nonce' }, headers));
-    const error = await refusal(running);
-    expect(error).toMatchObject({ code: 'exchange_request_rejected', detail: 'HTTP 400, use_dpop_nonce' });
-    expect(server.tokens.all).toHaveLength(2);
-    expectNoSecrets(errorText(error), [token]);
-  });
-
-  test('with trouble first is asked again, with a proof and a key of that attempt', async () => {
-    const proofs: string[] = [];
-    const { running } = await exchangeAgainst((proof, count) => {
-      proofs.push(proof);
-      return count === 1 ? json(503, {}) : dpopAnswer;
-    });
-    const { x } = keyOf(await running);
-    expect(proofs).toHaveLength(2);
-    expect(proofs.map((proof) => decodeProtectedHeader(proof)['jwk'])).toEqual([
-      expect.not.objectContaining({ x }),
-      expect.objectContaining({ x }),
-    ]);
-  });
-
-  test.each([
-    ['Bearer', 'exchange_response_invalid'],
-    ['bearer', 'exchange_response_invalid'],
-    ['N_A', 'exchange_response_invalid'],
-    ['mac', 'exchange_response_invalid'],
-    ['', 'exchange_response_invalid'],
-  ])('with a token of type %j is refused', async (token_type, code) => {
-    const { running, server, token } = await exchangeAgainst(() => tokenAnswer({ token_type }));
-    const error = await refusal(running);
-    expect(error.code).toBe(code);
-    expect(server.tokens.all).toHaveLength(1);
-    expectNoSecrets(errorText(error), [token, ACCESS_TOKEN]);
-  });
-
-  test('by repeating our proof, leaks nothing of it', async () => {
-    const { running, server } = await exchangeAgainst((proof) => oauthError(400, 'invalid_dpop_proof', proof));
-    const error = await refusal(running);
-    const log = createMemoryLog();
-    log.logger.error({ error }, 'exchange failed');
-    const [proof] = server.tokens.all.map(({ headers }) => String(headers['dpop']));
-    expect(proof).toMatch(/^eyJ/);
-    expectNoSecrets([errorText(error), ...log.lines], [proof ?? '']);
   });
 });
 
