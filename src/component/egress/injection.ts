@@ -9,12 +9,6 @@ import { EgressError } from './error-code.ts';
 import type { RequestTarget } from './request-target.ts';
 import { toWireRequest, type WireRequest, without } from './wire-request.ts';
 
-/**
- * How access tokens are presented, by their type. One that is bound to a key (DPoP, RFC 9449) is of no use without a proof, and
- * is not injected.
- */
-const PRESENTED_AS: Readonly<Record<AccessToken['tokenType'], string | undefined>> = { Bearer: 'Bearer' };
-
 /** The injection for exactly this scheme, host and port, whatever the path. */
 export function injectionFor(
   injections: readonly ComponentInjection[],
@@ -56,6 +50,10 @@ export async function inject(
     case 'vault':
       return withVaultToken(request, credentials);
     default:
+      // A token that is bound to a key (DPoP, RFC 9449) is of no use without a proof. Policies refuse it; nothing else may bring it here.
+      if ('proofKey' in credentials) {
+        throw new EgressError('configuration-error', 'a token bound to a key is not injected');
+      }
       return withAccessToken(request, credentials);
   }
 }
@@ -67,10 +65,8 @@ export function sentSecrets(credentials: Credentials): readonly Secret[] {
 
 /** RFC 6750 sections 2.1 and 2.3. */
 function withAccessToken(request: CheckedRequest, { token, tokenType }: AccessToken): WireRequest {
-  const scheme = Object.hasOwn(PRESENTED_AS, tokenType) ? PRESENTED_AS[tokenType] : undefined;
-  if (scheme === undefined) throw new EgressError('configuration-error', 'a token bound to a key is not injected');
   const { headers, target } = without(request, ['authorization', 'dpop'], ['access_token']);
-  const authorization = ['Authorization', `${scheme} ${token.reveal()}`] as const;
+  const authorization = ['Authorization', `${tokenType} ${token.reveal()}`] as const;
   return toWireRequest({ ...request, target, headers: [...headers, authorization] });
 }
 

@@ -79,7 +79,7 @@ describe('an access token', () => {
 
   test('that is bound to a key is not injected', async () => {
     const { farSide, world, authority } = await injecting();
-    world.broker.give = Object.assign({}, FAKE_ACCESS_TOKEN, JSON.parse('{ "kind": "oauth", "tokenType": "DPoP" }'));
+    world.broker.give = boundAccessToken();
     expect(await world.refusal({ authority })).toEqual({ tag: 'configuration-error' });
     expect(farSide.connections).toBe(0);
   });

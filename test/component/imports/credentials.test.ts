@@ -7,7 +7,7 @@ import { CREDENTIALS_ERROR_CASE, credentialsImport } from '../../../src/componen
 import type { Credentials } from '../../../src/credentials/credentials.ts';
 import { createFakeBroker, EXPIRY_SECONDS, FAKE_CREDENTIALS } from '../../fakes/broker.ts';
 import { createFakeHosting } from '../../fakes/hosting.ts';
-import { accessToken, vaultToken } from '../../fakes/other-credentials.ts';
+import { accessToken, boundAccessToken, PROOF_KEY, vaultToken } from '../../fakes/other-credentials.ts';
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
 const caller = { component: 'api', digest: `sha256:${'0'.repeat(64)}` };
@@ -35,7 +35,8 @@ describe('svidx:credentials/store', () => {
   test.each<[Credentials, object]>([
     [accessToken('azure'), { token: 'the-token-of-azure', tokenType: 'Bearer' }],
     [accessToken('gcp'), { token: 'the-token-of-gcp', tokenType: 'Bearer' }],
-    [accessToken('oauth'), { token: 'the-token-of-oauth', tokenType: 'Bearer' }],
+    [accessToken('oauth'), { token: 'the-token-of-oauth', tokenType: 'Bearer', proofKey: undefined }],
+    [boundAccessToken(), { token: 'the-token-of-oauth', tokenType: 'DPoP', proofKey: PROOF_KEY }],
     [vaultToken('a'), { token: 'the-token-of-vault', address: 'https://vault.example.org', namespace: 'a' }],
     [
       vaultToken(undefined),
