@@ -7,6 +7,7 @@ import { checkInjectable } from '../../../src/component/egress/injection.ts';
 import type { OutgoingRequest } from '../../../src/component/egress/outgoing-request.ts';
 import type { Credentials } from '../../../src/credentials/credentials.ts';
 import { EXPIRY_SECONDS, FAKE_ACCESS_TOKEN, FAKE_CREDENTIALS } from '../../fakes/broker.ts';
+import { boundAccessToken } from '../../fakes/other-credentials.ts';
 import { createCertificate } from '../../support/certificates.ts';
 import { bodyOf, type EgressWorld, fields, openEgressWorld } from '../../support/egress.ts';
 import { type FarSide, startFarSide, startRawFarSide } from '../../support/far-side.ts';
