@@ -107,18 +107,13 @@ describe('in memory', () => {
     expect((await cache.compile(good, LIMITS)).functions).toContain('add');
   });
 
-  test('who changes the bytes meanwhile gets nothing', async () => {
+  test('who changes the bytes meanwhile changes nothing', async () => {
     const changing = Uint8Array.from(good);
     const compiling = createCache().compile(changing, LIMITS);
-    changing.set(Uint8Array.from(good).subarray(0, 8));
-    // A custom section's name, in the last byte.
-    changing[changing.length - 1] = (changing.at(-1) ?? 0) ^ 1;
-    const outcome = await compiling.then(
-      ({ digest }) => digest,
-      (error: unknown) => error,
-    );
-    expect(outcome).not.toBe(`sha256:${createHash('sha256').update(good).digest('hex')}`);
-    expect(outcome).toMatchObject({ code: 'component_invalid' });
+    changing.fill(0);
+    const compiled = await compiling;
+    expect(compiled.digest).toBe(`sha256:${createHash('sha256').update(good).digest('hex')}`);
+    expect(compiled.functions).toContain('add');
   });
 });
 
