@@ -32,7 +32,7 @@ const index = z.strictObject({
 });
 
 /** @param key 64 hexadecimal digits */
-export async function encodeTranslated(component: TranslatedComponent, key: string): Promise<Buffer> {
+export async function encodeTranslated(component: TranslatedComponent, key: string): Promise<Buffer<ArrayBuffer>> {
   const { source, cores, ...facts } = component;
   const sourceBytes = Buffer.from(source);
   const listed = [...cores].map(([name, { bytes, limits }]) => ({ name, bytes: bytes.length, ...limits }));

@@ -122,7 +122,7 @@ describe('a file that is not what was stored is passed over', () => {
 
   test('also where its hash is right, but not what it says of itself', async () => {
     const index = { digest: 'd', memoryBytes: 1, sourceBytes: 1, cores: [], imports: [], functions: [] };
-    const withIndex = async (json: string, rest = 'x'): Promise<Buffer> => {
+    const withIndex = async (json: string, rest = 'x'): Promise<Buffer<ArrayBuffer>> => {
       const length = Buffer.alloc(4);
       length.writeUInt32LE(json.length);
       const content = Buffer.concat([Buffer.from(KEY, 'hex'), length, Buffer.from(json), Buffer.from(rest)]);
