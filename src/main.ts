@@ -19,6 +19,7 @@ const terminal: Terminal = {
   colours: process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   logDestination: { write: (line) => process.stderr.write(line) },
   print: (line) => process.stdout.write(`${line}\n`),
+  writeRaw: (stream, bytes) => process[stream].write(bytes),
   readStdin: () => text(process.stdin),
   interactive: process.stdin.isTTY === true,
   exitWith: (code) => {

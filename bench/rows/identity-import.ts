@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { componentEmbed, componentNew, parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { systemClock } from '../../src/base/clock.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import type { Broker } from '../../src/broker/broker.ts';
-import { createComponentHost } from '../../src/component/host.ts';
+import { createLoggingHost } from '../../src/logging-host.ts';
 import { median, type Row } from '../row.ts';
 import { startBenchWorld } from '../world.ts';
+
+const LIMITS = { timeoutMs: 60_000, instances: 1, maxWaiting: 1, memoryBytes: 16 * 1024 ** 2 };
+const SILENT = createLogger({ level: 'silent', destination: { write() {} } });
 
 const CALLS = 2_000;
 const ROUNDS = 9;
@@ -18,8 +22,9 @@ export async function identityImport(): Promise<Row[]> {
   const empty: Broker = { ...cached, identity: async () => svid };
 
   const run = async (broker: Broker) => {
-    const host = createComponentHost({ broker, clock: systemClock, timeoutMs: 60_000, maxConcurrency: 1 });
-    const component = await host.load('c0', bytes);
+    const { hosting } = world.service;
+    const host = createLoggingHost({ broker, hosting, clock: systemClock, logger: SILENT });
+    const component = await host.load('c0', bytes, LIMITS);
     return { host, call: () => component.call('run', [CALLS]) };
   };
   const [full, bare] = [await run(cached), await run(empty)];

@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   component_failed: 'The function of the component returned its own error.',
   component_trapped: 'The component trapped or ran out of memory.',
   component_timed_out: 'The component did not finish within its time limit and was ended.',
+  component_busy: 'All instances of the component are busy, and the line before them is full or too slow.',
 
   session_invalid: 'No such session: its secret is wrong, or it has expired or was revoked.',
   request_invalid: 'The request is malformed.',

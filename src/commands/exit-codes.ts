@@ -35,6 +35,7 @@ export const EXIT_CODE: Readonly<Record<ErrorCode, 1 | 2>> = {
   component_failed: 1,
   component_trapped: 1,
   component_timed_out: 1,
+  component_busy: 1,
   session_invalid: 1,
   request_invalid: 1,
   request_too_large: 1,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { LOG_LEVELS } from '../base/logger.ts';
 import { scrub } from '../base/secret.ts';
+import { DEFAULT_COMPONENT_LIMITS } from '../config/component-limits.ts';
 import { DEFAULT_BROKER_SOCKET } from '../config/document.ts';
 import { CREDENTIAL_FORMATS } from '../credentials/formats.ts';
 import { SESSION_FORMATS } from '../credentials/session-formats.ts';
@@ -62,17 +63,27 @@ export function createProgram(terminal: Terminal): Command {
     .option('--json', 'print one JSON line when everything answers')
     .action(async (options) => (await import('./dev.ts')).dev(terminal, options));
 
-  addCommand(program, 'run', 'run a function of a WebAssembly component, with the identity that its policy gives it', [
+  addCommand(program, 'run', 'run a WebAssembly component, with the identity and the rights that its policy gives it', [
+    'svidx run gateway.wasm --component api-gateway --listen 127.0.0.1:8000',
+    'svidx run report.wasm --component reporter -- --month 2026-11',
     'svidx run api-gateway.wasm --component api-gateway --call claims --args \'["sts.amazonaws.com"]\'',
   ])
-    .argument('<component.wasm>', 'the component')
+    .argument('<component.wasm>', 'an HTTP handler (wasi:http), a command (wasi:cli), or functions')
+    .argument('[arguments...]', 'the arguments of a command, after "--"')
     .requiredOption('--component <id>', 'the name it runs under')
-    .option('--call <function>', 'the exported function', 'run')
+    .option('--call <function>', 'an exported function to call (default: "run", where there is nothing else to run)')
     .option('--args <json>', 'its arguments, as a JSON array', '[]')
-    .option('--timeout <duration>', 'how long it may take', '30s')
+    .option(
+      '--listen <address>',
+      'where an HTTP handler listens; port 0 is one that the system picks',
+      '127.0.0.1:8000',
+    )
+    .option('--timeout <duration>', 'how long one call may take', DEFAULT_COMPONENT_LIMITS.timeout)
+    .option('--memory <size>', 'how much memory one instance may have', DEFAULT_COMPONENT_LIMITS.memory)
+    .option('--instances <count>', 'how many calls may run at the same time', `${DEFAULT_COMPONENT_LIMITS.instances}`)
     .addOption(socketOption(terminal))
-    .option('--json', 'print {"ok": ...} or {"err": ...}')
-    .action(async (file, options) => (await import('./run.ts')).run(terminal, file, options));
+    .option('--json', 'print {"ok": ...} or {"err": ...}; of an HTTP handler one line when it answers')
+    .action(async (file, words, options) => (await import('./run.ts')).run(terminal, file, words, options));
 
   addCommand(program, 'token', 'print a JWT-SVID of a component', [
     'svidx token --component api-gateway --audience sts.amazonaws.com',

@@ -1,13 +1,18 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import { type Secret, scrub } from '../base/secret.ts';
-import type { Broker } from '../broker/broker.ts';
-import { createComponentHost } from '../component/host.ts';
+import { createLogger, type Logger } from '../base/logger.ts';
+import { scrub } from '../base/secret.ts';
+import type { LoadedComponent } from '../component/host.ts';
+import type { OutputSink } from '../component/host-side.ts';
+import { type ParsedComponentLimits, parseComponentLimits } from '../config/component-limits.ts';
+import { type ListenAddress, parseListenAddress } from '../config/listen-address.ts';
 import { readNamedFile } from '../config/read-file.ts';
-import { type Credentials, secretsOf } from '../credentials/credentials.ts';
-import { durationOption } from './duration-option.ts';
-import { brokerAt } from './socket-client.ts';
+import { createComponentHttp } from '../http/component-http.ts';
+import { createHostingClient } from '../http/hosting-client.ts';
+import { COMPONENT_LIMITS, listenOnTcp } from '../http/listener.ts';
+import { createLoggingHost } from '../logging-host.ts';
+import { brokerAt, brokerSocketPath } from './socket-client.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How much of a component's own error is shown. Characters. */
@@ -15,59 +20,103 @@ const MAX_ERROR_LENGTH = 4_000;
 
 export interface RunOptions {
   readonly component: string;
-  readonly call: string;
+  readonly call?: string;
   readonly args: string;
+  readonly listen: string;
   readonly timeout: string;
+  readonly memory: string;
+  readonly instances: string;
   readonly socket: string;
   readonly json?: true;
 }
 
 /**
- * `svidx run`: calls one function of a component in this process; the component's identity and credentials come from the
- * running service.
+ * `svidx run`: runs a component in this process by what it exports: an HTTP handler until SIGTERM or SIGINT, a command once,
+ * or one function. Its identity, its credentials and its rights come from the running service.
+ * @param words the arguments of a command
  */
-export async function run(terminal: Terminal, file: string, options: RunOptions): Promise<void> {
+export async function run(
+  terminal: Terminal,
+  file: string,
+  words: readonly string[],
+  options: RunOptions,
+): Promise<void> {
   const args = parseJson(options.args);
   if (!Array.isArray(args)) throw new SvidxError('usage_invalid', '--args: expected a JSON array');
-  const timeoutMs = durationOption('--timeout', options.timeout, { min: 1, max: 3600 });
+  const listen = parseListen(options.listen);
+  const limits = parseLimits(options);
   const bytes = await readNamedFile(file, 'usage_invalid');
 
-  const given: Secret[] = [];
-  const host = createComponentHost({
-    broker: noting(brokerAt(options.socket), given),
+  let direct: OutputSink | undefined;
+  const logger = createLogger({ level: 'info', destination: terminal.logDestination });
+  const host = createLoggingHost({
+    broker: brokerAt(options.socket),
+    hosting: createHostingClient(brokerSocketPath(options.socket)),
     clock: systemClock,
-    timeoutMs,
-    maxConcurrency: 1,
+    logger,
+    directOutput: () => direct,
   });
   try {
-    const component = await host.load(options.component, bytes);
-    const result = await component.call(options.call, args);
-    if (options.json) terminal.print(toJson(result));
-    if ('err' in result) {
-      const error = scrub(toJson(result.err), given, MAX_ERROR_LENGTH);
-      throw new SvidxError('component_failed', `${options.call} returned an error: ${error}`);
+    const component = await host.load(options.component, bytes, limits);
+    if (options.call === undefined && component.isHttpHandler) {
+      await serveHttp(terminal, component, listen, options, logger);
+    } else if (options.call === undefined && component.isCommand) {
+      // What a command writes is its result.
+      direct = { write: terminal.writeRaw, end() {} };
+      terminal.exitWith(await component.run(words));
+    } else {
+      await callFunction(terminal, component, options.call ?? 'run', args, options.json);
     }
-    if (!options.json) terminal.print(toJson(result.ok));
   } finally {
     await host.close();
   }
 }
 
-/** The broker, which adds to `given` what it gives: a component may fail with it, and errors end up in logs. */
-function noting(broker: Broker, given: Secret[]): Broker {
-  const note = (credentials: Credentials): Credentials => {
-    given.push(...secretsOf(credentials));
-    return credentials;
-  };
-  return {
-    async identity(caller, audience) {
-      const svid = await broker.identity(caller, audience);
-      given.push(svid.token);
-      return svid;
-    },
-    credentials: async (caller, grant, patience) => note(await broker.credentials(caller, grant, patience)),
-    injected: async (caller, grant, patience) => note(await broker.injected(caller, grant, patience)),
-  };
+async function serveHttp(
+  terminal: Terminal,
+  component: LoadedComponent,
+  listen: ListenAddress,
+  { component: name, json }: RunOptions,
+  logger: Logger,
+): Promise<void> {
+  const stopped = terminal.stopped();
+  const listener = await listenOnTcp(listen, systemClock, undefined, COMPONENT_LIMITS);
+  listener.handle(createComponentHttp({ name, component, scheme: 'http', logger }));
+  const { url } = listener;
+  const { digest } = component;
+  terminal.print(
+    json ? JSON.stringify({ ready: true, component: name, digest, url }) : `svidx runs ${name} (${digest}) at ${url}`,
+  );
+  await stopped;
+  await listener.close();
+}
+
+async function callFunction(
+  terminal: Terminal,
+  component: LoadedComponent,
+  name: string,
+  args: readonly unknown[],
+  json: true | undefined,
+): Promise<void> {
+  const result = await component.call(name, args);
+  if (json) terminal.print(toJson(result));
+  if ('err' in result) {
+    const error = scrub(toJson(result.err), component.givenSecrets(), MAX_ERROR_LENGTH);
+    throw new SvidxError('component_failed', `${name} returned an error: ${error}`);
+  }
+  if (!json) terminal.print(toJson(result.ok));
+}
+
+function parseListen(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address !== undefined) return address;
+  throw new SvidxError('usage_invalid', '--listen: expected an IP address and a port, such as 127.0.0.1:8000');
+}
+
+function parseLimits({ timeout, memory, instances }: RunOptions): ParsedComponentLimits {
+  const limits = parseComponentLimits({ timeout, memory, instances: /^\d+$/.test(instances) ? Number(instances) : 0 });
+  if ('problem' in limits) throw new SvidxError('usage_invalid', `--${limits.key}: ${limits.problem}`);
+  return limits;
 }
 
 /**

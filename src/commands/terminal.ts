@@ -15,6 +15,8 @@ export interface Terminal {
   readonly logDestination: DestinationStream;
   /** Writes the command's result to stdout, with a line end. */
   print(text: string): void;
+  /** Writes bytes to stdout or stderr as they are. */
+  writeRaw(stream: 'stdout' | 'stderr', bytes: Uint8Array): void;
   /** Everything on stdin, as UTF-8. */
   readStdin(): Promise<string>;
   /** Whether a person sits at stdin: what is typed there as a signal reaches every process of the terminal by itself. */

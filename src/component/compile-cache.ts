@@ -10,7 +10,6 @@ import { createExpiringCache } from '../base/expiring-cache.ts';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { type CompiledComponent, compileTranslated } from './compile.ts';
 import type { CompileFolder } from './compile-folder.ts';
-import { SUSPENDING } from './imports/catalogue.ts';
 import { sha256 } from './sha256.ts';
 import type { TranslatedComponent, TranslateOptions } from './translate.ts';
 import { translateInThread } from './translate-thread.ts';
@@ -104,7 +103,7 @@ export function createCompileCache({ clock, folder, maxComponents = 50 }: Compil
 
 /** Everything that the translation depends on. */
 async function cacheKey(digest: string, { memoryBytes }: TranslateOptions): Promise<string> {
-  const parts = [FORMAT, digest, memoryBytes, SUSPENDING, await translatorVersion(), cachedDataVersionTag()];
+  const parts = [FORMAT, digest, memoryBytes, await translatorVersion(), cachedDataVersionTag()];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 

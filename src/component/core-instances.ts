@@ -4,7 +4,7 @@ import { type CoreLimits, coreBudget } from './core-limits.ts';
 /** What `jco`'s `instantiate` is given to make one instance of a component out of core modules. */
 export interface CoreInstances {
   getModule(name: string): WebAssembly.Module;
-  instantiate(module: WebAssembly.Module, imports?: WebAssembly.Imports): Promise<WebAssembly.Instance>;
+  instantiate(module: WebAssembly.Module, imports?: WebAssembly.Imports): WebAssembly.Instance;
 }
 
 /**
@@ -26,7 +26,7 @@ export function createCoreInstances({
       known.set(module, limit);
       return module;
     },
-    async instantiate(module, imports) {
+    instantiate(module, imports) {
       const limit = known.get(module);
       if (limit === undefined) throw new Error('a core module that has no limits');
       left.memoryBytes -= limit.memoryBytes;
@@ -34,7 +34,7 @@ export function createCoreInstances({
       if (left.memoryBytes < 0 || left.tableEntries < 0) {
         throw new RangeError('its core modules together may take more memory than the component may have');
       }
-      return WebAssembly.instantiate(module, imports);
+      return new WebAssembly.Instance(module, imports);
     },
   };
 }

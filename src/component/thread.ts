@@ -1,47 +1,54 @@
 import { Worker } from 'node:worker_threads';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { createDeferred, type Deferred } from '../base/deferred.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { CompiledComponent } from './compile.ts';
-import type { ImportOutcome } from './host-import.ts';
-import type { FinishedCall, FromWorker, ToWorker, WorkerData } from './messages.ts';
+import { type ComponentHandlers, createHostSide, type HttpJob } from './host-side.ts';
+import type { FinishedCall, FromWorker, FromWorkerBatch, Job, ToWorker, WorkerData } from './messages.ts';
 
 export interface ComponentThreadOptions {
   readonly compiled: CompiledComponent;
   readonly remote: WorkerData['remote'];
+  readonly handlers: ComponentHandlers;
   readonly clock: Clock;
-  /** Milliseconds that one call may take. */
+  /** Milliseconds that one job may take, and that a new instance may take to be there. */
   readonly timeoutMs: number;
-  /**
-   * Answers what the component asks of the host. Never throws for what a component can cause; if it throws all the same,
-   * the thread ends.
-   */
-  onImport(message: ImportRequest): Promise<ImportOutcome>;
 }
 
-export type ImportRequest = Extract<FromWorker, { type: 'import' }>;
+export type ThreadJob = Exclude<Job, { kind: 'http' }> | HttpJob;
 
-/** A thread with one component in it, which runs one call at a time. */
+/** A thread with one component in it, which runs one job at a time, each in an instance of its own. */
 export interface ComponentThread {
-  /** False once a call trapped, ran out of time or was ended: then the thread is gone. */
+  /** False once a job trapped, ran out of time or was ended: then the thread is gone. */
   readonly usable: boolean;
   /**
-   * Runs one call in a fresh instance.
+   * Resolves when an instance is there that nobody has used.
+   * @throws SvidxError `component_trapped`, `component_timed_out`, or what `end` was given
+   */
+  ready(): Promise<void>;
+  /**
+   * @param signal says that nobody wants the answer any more: the component is ended when it next asks for something, or
+   *   after a moment in any case
    * @throws SvidxError `component_trapped`, `component_timed_out`, `component_export_unknown` for arguments that no
    *   component can take, or what `end` was given
    */
-  run(name: string, args: readonly unknown[]): Promise<FinishedCall>;
-  /** Ends the thread, whatever it is doing; a call under way fails with `error`. */
+  run(job: ThreadJob, signal?: AbortSignal): Promise<FinishedCall>;
+  /** Ends the thread, whatever it is doing; a job under way fails with `error`. */
   end(error: SvidxError): Promise<void>;
 }
 
 /** The heap of the JavaScript around a component, in MiB. The component's own memory is not on it. */
 const MAX_HEAP_MB = 256;
 
+/** How long a component whose answer nobody wants may go on without asking for anything. Milliseconds. */
+const CANCEL_GRACE_MS = 1_000;
+
 export function startComponentThread(options: ComponentThreadOptions): ComponentThread {
-  const { compiled, remote, clock, timeoutMs } = options;
-  const { source, modules, limits, memoryBytes } = compiled;
-  const data: WorkerData = { source, cores: { modules, limits, memoryBytes }, remote };
+  const { compiled, remote, handlers, clock, timeoutMs } = options;
+  const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const counter = new Int32Array(sent);
+  const data: WorkerData = { source: compiled.source, cores: coresOf(compiled), remote, sent };
   // No variables, no flags and no streams of the host: whatever the thread prints goes nowhere.
   const worker = new Worker(workerFile(), {
     workerData: data,
@@ -56,27 +63,80 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   worker.stderr.resume();
 
   let ended: SvidxError | undefined;
-  let current: { resolve(outcome: FinishedCall): void; reject(error: SvidxError): void } | undefined;
+  let jobs = 0;
+  let lastId = -1;
+  let current: { settle(outcome: FinishedCall): void; reject(error: SvidxError): void } | undefined;
+  // One of each for every instance: it may ask for something before it has a job, while it is made.
+  let side = createHostSide(handlers, post, nextId);
+  let arrival = waitForInstance();
+
+  function nextId(): number {
+    lastId += 2;
+    return lastId;
+  }
+
+  function post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    if (ended !== undefined) return;
+    worker.postMessage(message, transfer);
+    // The thread may be asleep: it counts what was sent.
+    Atomics.add(counter, 0, 1);
+    Atomics.notify(counter, 0);
+  }
+
+  function limit(): Timer {
+    return clock.after(timeoutMs, () => {
+      const message = `the component did not finish within ${timeoutMs / 1000} seconds and was ended`;
+      void end(new SvidxError('component_timed_out', message));
+    });
+  }
+
+  function waitForInstance(): Deferred<void> {
+    const deferred = createDeferred<void>();
+    const timer = limit();
+    const settled = (): void => {
+      timer.cancel();
+      // An idle thread does not keep the process alive.
+      if (current === undefined && ended === undefined) worker.unref();
+    };
+    deferred.promise.then(settled, settled);
+    return deferred;
+  }
 
   function end(error: SvidxError): Promise<void> {
     ended ??= error;
-    current?.reject(error);
+    arrival.reject(ended);
+    current?.reject(ended);
+    side.close();
+    // Its end is waited for, also by a process that has nothing else to do.
+    worker.ref();
     return worker.terminate().then(() => {});
   }
 
-  async function answer(message: ImportRequest): Promise<void> {
-    const outcome = await options.onImport(message);
-    if (ended === undefined) post({ type: 'import-outcome', id: message.id, outcome });
+  function finish(outcome: FinishedCall): void {
+    side.close();
+    side = createHostSide(handlers, post, nextId);
+    arrival = waitForInstance();
+    current?.settle(outcome);
   }
 
-  function post(message: ToWorker): void {
-    worker.postMessage(message);
-  }
-
-  worker.on('message', (message: FromWorker) => {
-    if (message.type === 'import') answer(message).catch((error: unknown) => end(toSvidxError(error)));
+  function handle(message: FromWorker): void {
+    if (message.type === 'ready') arrival.resolve(undefined);
+    else if (message.type !== 'outcome') side.receive(message, fail);
     else if (message.outcome.type === 'trap') void end(trapped(message.outcome.message));
-    else current?.resolve(message.outcome);
+    else finish(message.outcome);
+  }
+
+  /** A defect of ours costs this thread, not the process. */
+  function fail(error: unknown): void {
+    void end(toSvidxError(error));
+  }
+
+  worker.on('message', (batch: FromWorkerBatch) => {
+    try {
+      for (const message of batch) handle(message);
+    } catch (error) {
+      fail(error);
+    }
   });
   worker.on('error', (error) => void end(trapped(error instanceof Error ? error.message : 'its thread failed')));
   worker.on('exit', () => void end(trapped('its thread ended')));
@@ -85,38 +145,57 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     get usable() {
       return ended === undefined;
     },
-    async run(name, args) {
+    ready: () => arrival.promise,
+    async run(job, signal) {
       if (ended !== undefined) throw ended;
-      const timer = clock.after(timeoutMs, () => {
-        const message = `the component did not finish within ${timeoutMs / 1000} seconds and was ended`;
-        void end(new SvidxError('component_timed_out', message));
-      });
+      jobs += 1;
+      const id = jobs;
+      const timer = limit();
+      let grace: Timer | undefined;
+      const cancel = (): void => {
+        post({ type: 'cancel', job: id });
+        grace = clock.after(CANCEL_GRACE_MS, () => void end(cancelled()));
+      };
       worker.ref();
       try {
-        return await new Promise<FinishedCall>((resolve, reject) => {
-          current = { resolve, reject };
-          post({ type: 'call', export: name, args });
+        return await new Promise<FinishedCall>((settle, reject) => {
+          current = { settle, reject };
+          post({ type: 'job', id, job: job.kind === 'http' ? side.start(job) : job });
+          if (signal?.aborted) cancel();
+          else signal?.addEventListener('abort', cancel, { once: true });
         });
       } catch (error) {
-        throw error instanceof SvidxError ? error : unfit(name);
+        throw error instanceof SvidxError ? error : unfit(job);
       } finally {
         current = undefined;
+        signal?.removeEventListener('abort', cancel);
         timer.cancel();
+        grace?.cancel();
         // An idle thread does not keep the process alive.
-        worker.unref();
+        if (ended === undefined) worker.unref();
       }
     },
     end,
   };
 }
 
+/** What of it a thread needs; the rest would be copied for nothing. */
+function coresOf({ modules, limits, memoryBytes }: CompiledComponent): WorkerData['cores'] {
+  return { modules, limits, memoryBytes };
+}
+
 /** Functions, symbols and the like cannot even be sent to the thread. */
-function unfit(name: string): SvidxError {
+function unfit(job: ThreadJob): SvidxError {
+  const name = job.kind === 'function' ? job.name : job.kind;
   return new SvidxError('component_export_unknown', `${name}: an argument is nothing that a component can take`);
 }
 
 function trapped(reason: string): SvidxError {
   return new SvidxError('component_trapped', `the component trapped: ${scrub(reason)}`);
+}
+
+function cancelled(): SvidxError {
+  return new SvidxError('component_timed_out', 'nobody waits for the answer any more, and the component was ended');
 }
 
 /** The worker's file: `.ts` where sources run as they are, `.js` in the packed build. */

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { coreBudget, type LimitedModule, limitCoreModules } from './core-limits.ts';
-import { suspendingImports } from './imports/catalogue.ts';
 import { invalidComponent } from './invalid-component.ts';
 import { javaScriptName, withoutVersion } from './names.ts';
-import { readWorld, type World } from './world.ts';
+import { readWorld } from './world.ts';
 
 /** A component as JavaScript and core WebAssembly: what an engine needs to run it, whoever it is and whatever it may do. */
 export interface TranslatedComponent {
@@ -57,10 +56,8 @@ export async function translateComponent(
   const { files, imports, exports } = await readable(
     transpileBytes(bytes, {
       name: 'component',
-      instantiation: { tag: 'async' },
-      asyncMode: 'jspi',
-      asyncImports: suspendingImports(world.imports),
-      asyncExports: suspendingExports(world),
+      // A component has a thread to itself, so what waits may block it.
+      instantiation: { tag: 'sync' },
       wasiShim: false,
       nodejsCompat: false,
       emitTypescriptDeclarations: false,
@@ -87,15 +84,6 @@ export async function translateComponent(
   };
 }
 
-/** The exports that may wait for the host, in jco's spelling. */
-function suspendingExports({ functions, httpHandler, command }: World): string[] {
-  return [
-    ...functions,
-    ...(httpHandler === undefined ? [] : [`${httpHandler}#handle`]),
-    ...(command === undefined ? [] : [`${command}#run`]),
-  ];
-}
-
 function checkPreamble(bytes: Uint8Array): void {
   const preamble = Buffer.from(bytes.subarray(0, 8));
   if (preamble.equals(CORE_MODULE_PREAMBLE)) {
@@ -113,7 +101,7 @@ function instanceCounts(source: string): (file: string) => number {
   const variables = new Map(
     [...source.matchAll(/\bconst (module\d+) = getCoreModule\('([^']+)'\);/g)].map(([, name, file]) => [file, name]),
   );
-  const uses = [...source.matchAll(/\binstantiateCore\(yield (module\d+)\b/g)].map(([, name]) => name);
+  const uses = [...source.matchAll(/\binstantiateCore\((?:yield )?(module\d+)\b/g)].map(([, name]) => name);
   return (file) => Math.max(1, uses.filter((name) => name === variables.get(file)).length);
 }
 

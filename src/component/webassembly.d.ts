@@ -4,11 +4,9 @@ declare namespace WebAssembly {
     readonly [Symbol.toStringTag]: string;
   }
   class Instance {
+    constructor(module: Module, imports?: Imports);
     readonly exports: Readonly<Record<string, unknown>>;
   }
   type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   function compile(bytes: Uint8Array): Promise<Module>;
-  function instantiate(module: Module, imports?: Imports): Promise<Instance>;
-  /** JavaScript Promise Integration: there from V8 13.7 (Node 25) on. */
-  const Suspending: (new (fn: (...args: never[]) => Promise<unknown>) => object) | undefined;
 }

@@ -38,6 +38,7 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   component_failed: 500,
   component_trapped: 500,
   component_timed_out: 504,
+  component_busy: 503,
   session_invalid: 401,
   request_invalid: 400,
   request_too_large: 413,

@@ -20,6 +20,9 @@ const LIMITS = {
   connectionsCheckingInterval: 2_000,
 };
 
+/** In front of components, which read and write what they like: their own time limit holds as well. */
+export const COMPONENT_LIMITS: typeof LIMITS = { ...LIMITS, maxHeaderSize: 32 * 1024, requestTimeout: 300_000 };
+
 /** TLS 1.2 is the oldest that is safe (RFC 9325 section 3.1.1). A handshake is as slow as a head may be. Milliseconds. */
 const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 5_000 } as const;
 
@@ -48,14 +51,16 @@ export interface Listener {
 /**
  * Listens for HTTP on a TCP address.
  * @param tls the certificate to speak TLS with; each new connection gets the one that is current
+ * @param limits other than those of this service's own requests
  * @throws SvidxError `config_invalid` when the address cannot be had
  */
 export async function listenOnTcp(
   { host, port }: ListenAddress,
   clock: Clock,
   tls?: Pick<WatchedTlsFiles, 'current' | 'onChange'>,
+  limits = LIMITS,
 ): Promise<Listener> {
-  const { server, handle } = createSwitchedServer(tls?.current());
+  const { server, handle } = createSwitchedServer(tls?.current(), limits);
   server.maxConnections = MAX_CONNECTIONS;
   tls?.onChange(({ cert, key }) => {
     if (isTlsServer(server)) server.setSecureContext({ cert, key, minVersion: TLS_LIMITS.minVersion });
@@ -135,15 +140,18 @@ function listen(server: Server, where: ListenOptions): Promise<void> {
   });
 }
 
-function createSwitchedServer(tls?: TlsPair): { server: Server; handle(listener: RequestListener): void } {
+function createSwitchedServer(
+  tls?: TlsPair,
+  limits = LIMITS,
+): { server: Server; handle(listener: RequestListener): void } {
   let current: RequestListener = (_request, response) => {
     sendError(response, new SvidxError('service_stopping', 'the service is not ready to answer'));
   };
   const answer: RequestListener = (request, response) => current(request, response);
   const server =
     tls === undefined
-      ? createServer(LIMITS, answer)
-      : createTlsServer({ ...LIMITS, ...TLS_LIMITS, cert: tls.cert, key: tls.key }, answer);
+      ? createServer(limits, answer)
+      : createTlsServer({ ...limits, ...TLS_LIMITS, cert: tls.cert, key: tls.key }, answer);
   return {
     server,
     handle(listener) {

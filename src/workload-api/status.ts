@@ -43,6 +43,7 @@ export const WORKLOAD_API_STATUS: Readonly<Record<ErrorCode, StatusName>> = {
   component_failed: 'INTERNAL',
   component_trapped: 'INTERNAL',
   component_timed_out: 'INTERNAL',
+  component_busy: 'INTERNAL',
   session_invalid: 'INTERNAL',
   request_invalid: 'INVALID_ARGUMENT',
   request_too_large: 'INVALID_ARGUMENT',

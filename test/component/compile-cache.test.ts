@@ -158,7 +158,7 @@ describe('in a folder', () => {
       limits: compiled.limits,
     });
     const cores = createCoreInstances(again);
-    const { exports } = await cores.instantiate(cores.getModule('component.core.wasm'));
+    const { exports } = cores.instantiate(cores.getModule('component.core.wasm'));
     const { add } = exports;
     expect(typeof add === 'function' ? add(2, 40) : undefined).toBe(42);
     // What was loaded is not written again.

@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createComponentHost, type LoadedComponent } from '../../src/component/host.ts';
-import { createFakeBroker } from '../fakes/broker.ts';
+import type { LoadedComponent } from '../../src/component/host.ts';
 import { createFakeClock, settle } from '../fakes/clock.ts';
 import { asker, counter, troubled } from '../fakes/components.ts';
-import { startHost } from '../support/components.ts';
+import { createTestHost, startHost } from '../support/components.ts';
 import { refusal, refusalCode } from '../support/errors.ts';
 
 /** One host, whose clock stands still, for the tests that do not need one to themselves: loading takes long. */
 const clock = createFakeClock();
-const broker = createFakeBroker();
-const shared = createComponentHost({ broker, clock, timeoutMs: 5_000, maxConcurrency: 2 });
+const { broker, host: shared, load } = createTestHost({ clock, limits: { timeoutMs: 5_000, instances: 2 } });
 let asking: LoadedComponent;
 let alsoAsking: LoadedComponent;
 let inTrouble: LoadedComponent;
@@ -23,9 +21,9 @@ const components: Record<'asker' | 'counter' | 'troubled', Uint8Array> = {
 beforeAll(async () => {
   [components.asker, components.counter, components.troubled] = await Promise.all([asker(), counter(), troubled()]);
   [asking, alsoAsking, inTrouble] = await Promise.all([
-    shared.load('asker', components.asker),
-    shared.load('other', components.asker),
-    shared.load('troubled', components.troubled),
+    load('asker', components.asker),
+    load('other', components.asker),
+    load('troubled', components.troubled),
   ]);
 });
 
@@ -147,15 +145,15 @@ describe('the time limit', () => {
 
 describe('calls at the same time', () => {
   /** A host whose broker answers nobody until `open` is called. Each call that runs has one timer, one that waits none. */
-  async function startGated(maxConcurrency: number) {
+  async function startGated(instances: number) {
     const clock = createFakeClock();
-    const { host, load, broker } = startHost({ clock, timeoutMs: 5_000, maxConcurrency });
+    const { load, broker } = startHost({ clock, limits: { timeoutMs: 5_000, instances } });
     const component = await load('asker', components.asker);
     let open = (): void => {};
     broker.gate = new Promise<void>((resolve) => {
       open = resolve;
     });
-    return { clock, host, broker, component, open };
+    return { clock, load, broker, component, open };
   }
 
   test('run up to the limit; further ones wait their turn', async () => {
@@ -177,17 +175,17 @@ describe('calls at the same time', () => {
   });
 
   test("the limit is each component's own", async () => {
-    const { clock, host, component } = await startGated(1);
-    const other = await host.load('other', components.asker);
+    const { broker, component, load } = await startGated(1);
+    const other = await load('other', components.asker);
     const calls = [component.call('token', ['a']), other.call('token', ['b']), component.call('token', ['c'])];
-    await settle();
-    expect(clock.timers).toBe(2);
+    await broker.waitForAsked(2);
+    expect(broker.asked.map(({ audience }) => audience?.[0]).toSorted()).toEqual(['a', 'b']);
     for (const call of calls) call.catch(() => {});
   });
 
   test('one that waits gets a thread when the one before it trapped or ran out of time', async () => {
     const clock = createFakeClock();
-    const component = await startHost({ clock, timeoutMs: 5_000 }).load('troubled', components.troubled);
+    const component = await startHost({ clock, limits: { timeoutMs: 5_000 } }).load('troubled', components.troubled);
     const [first, second] = [component.call('trap', []), component.call('spin', [])].map(refusalCode);
     const third = component.call('fine', []);
     expect(await first).toBe('component_trapped');

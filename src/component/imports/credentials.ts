@@ -40,6 +40,7 @@ export const CREDENTIALS_ERROR_CASE: Readonly<Record<ErrorCode, CredentialsError
   component_failed: 'internal',
   component_trapped: 'internal',
   component_timed_out: 'internal',
+  component_busy: 'internal',
   session_invalid: 'internal',
   request_invalid: 'rejected',
   request_too_large: 'rejected',
@@ -54,9 +55,9 @@ export const CREDENTIALS_ERROR_CASE: Readonly<Record<ErrorCode, CredentialsError
 
 /** `svidx:credentials/store@0.1.0`: the credentials that the component's policy grants under a name. */
 export const credentialsImport: HostImport = {
-  name: 'svidx:credentials/store@0.1.0',
+  name: 'svidx:credentials/store',
   functions: {
-    async get(broker, caller, args) {
+    async get({ broker, caller }, args) {
       try {
         return { ok: toVariant(await broker.credentials(caller, stringArgument(args))) };
       } catch (error) {

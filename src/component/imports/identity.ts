@@ -39,6 +39,7 @@ export const IDENTITY_ERROR_CASE: Readonly<Record<ErrorCode, IdentityErrorCase>>
   component_failed: 'other',
   component_trapped: 'other',
   component_timed_out: 'other',
+  component_busy: 'other',
   session_invalid: 'other',
   request_invalid: 'other',
   request_too_large: 'other',
@@ -53,9 +54,9 @@ export const IDENTITY_ERROR_CASE: Readonly<Record<ErrorCode, IdentityErrorCase>>
 
 /** `wasmcloud:identity/store@0.0.1`: a JWT-SVID of the component for one audience. */
 export const identityImport: HostImport = {
-  name: 'wasmcloud:identity/store@0.0.1',
+  name: 'wasmcloud:identity/store',
   functions: {
-    async get(broker, caller, args) {
+    async get({ broker, caller }, args) {
       try {
         const svid = await broker.identity(caller, [stringArgument(args)]);
         return { ok: svid.token.reveal() };

@@ -1,91 +1,242 @@
+import type { Border } from '../guest/border.ts';
+import { monotonicNow } from '../guest/monotonic.ts';
+
 /**
- * `wasi:io` with nothing behind it: streams that are at their end or swallow what is written, and waits for the clock.
- * Used inside a component's worker thread, where a wait may block.
+ * `wasi:io` 0.2 (github.com/WebAssembly/wasi-io): errors, streams, and waiting. Used inside a component's thread, where a
+ * wait blocks. One set of classes a thread; whatever a component did not drop goes with its instance.
  */
 
-/** `wasi:io/error.error`: never handed out, as no stream here fails. */
+/** The case of `stream-error` for a stream at its end. */
+export const CLOSED = { tag: 'closed' } as const;
+
+/** How much one `read` gives at most, and how much `write-zeroes` makes at a time: bytes. */
+const MAX_READ = 64 * 1024;
+
+/** `wasi:io/error.error`: what went wrong with a stream; other interfaces may know more of its `reason`. */
 export class IoError {
+  readonly reason: unknown;
+  readonly #text: string;
+
+  constructor(text: string, reason?: unknown) {
+    this.#text = text;
+    this.reason = reason;
+  }
+
   toDebugString(): string {
-    return 'no further information';
+    return this.#text;
   }
 }
 
-/** `wasi:io/poll.pollable`: ready at a time of the monotonic clock (nanoseconds); 0 means at once. */
-export class Pollable {
-  readonly #readyAt: bigint;
+/** What is behind an `input-stream`. */
+export interface ByteSource {
+  /** At most `max` bytes, none while there are none; throws a `stream-error` at the end. */
+  read(max: number): Uint8Array;
+  /** Would `read` give something, or throw? */
+  isReady(): boolean;
+  drop(): void;
+}
 
-  constructor(readyAt = 0n) {
-    this.#readyAt = readyAt;
+/** What is behind an `output-stream`. */
+export interface ByteSink {
+  /** How many bytes `write` takes now; throws a `stream-error` when it never will again. */
+  room(): number;
+  /** Takes at most `room()` bytes. */
+  write(bytes: Uint8Array): void;
+  drop(): void;
+}
+
+const NOTHING = new Uint8Array();
+
+/** `wasi:io/poll.pollable` */
+export class Pollable {
+  readonly #border: Border;
+  readonly #isReady: () => boolean;
+  /** Nanoseconds of the monotonic clock from which on it is ready in any case. */
+  readonly deadline: bigint | undefined;
+
+  constructor(border: Border, isReady: () => boolean, deadline?: bigint) {
+    this.#border = border;
+    this.#isReady = isReady;
+    this.deadline = deadline;
+  }
+
+  /** Without looking whether something has come in. */
+  isReadyNow(): boolean {
+    return this.#isReady();
   }
 
   ready(): boolean {
-    return monotonicNow() >= this.#readyAt;
+    this.#border.look();
+    return this.#isReady();
   }
 
   block(): void {
-    while (!this.ready()) blockFor(this.#readyAt - monotonicNow());
-  }
-
-  get readyAt(): bigint {
-    return this.#readyAt;
+    this.#border.wait(this.#isReady, this.deadline);
   }
 }
 
-/** `wasi:io/poll.poll`: the indexes of those that are ready, after waiting for the first. Traps for an empty list. */
-export function poll(pollables: readonly Pollable[]): Uint32Array {
-  pollables.reduce((soonest, next) => (next.readyAt < soonest.readyAt ? next : soonest)).block();
-  return Uint32Array.from(pollables.flatMap((pollable, index) => (pollable.ready() ? [index] : [])));
-}
-
-/** Nanoseconds of a clock that never goes back. */
-export function monotonicNow(): bigint {
-  return BigInt(Math.round(performance.now() * 1e6));
-}
-
-function blockFor(nanoseconds: bigint): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(1, Number(nanoseconds) / 1e6));
-}
-
-/** `wasi:io/streams.stream-error`, the case for a stream at its end. */
-const CLOSED = { tag: 'closed' } as const;
-
-/** `wasi:io/streams.input-stream` at its end. */
 export class InputStream {
-  read(): never {
-    throw CLOSED;
+  readonly #border: Border;
+  readonly #source: ByteSource;
+
+  constructor(border: Border, source: ByteSource) {
+    this.#border = border;
+    this.#source = source;
   }
-  blockingRead(): never {
-    throw CLOSED;
+
+  read(length: bigint): Uint8Array {
+    this.#border.look();
+    return length === 0n ? NOTHING : this.#source.read(atMost(length));
   }
-  skip(): never {
-    throw CLOSED;
+
+  blockingRead(length: bigint): Uint8Array {
+    if (length > 0n) this.#border.wait(() => this.#source.isReady());
+    return this.read(length);
   }
-  blockingSkip(): never {
-    throw CLOSED;
+
+  skip(length: bigint): bigint {
+    return BigInt(this.read(length).length);
   }
+
+  blockingSkip(length: bigint): bigint {
+    return BigInt(this.blockingRead(length).length);
+  }
+
   subscribe(): Pollable {
-    return new Pollable();
+    return new Pollable(this.#border, () => this.#source.isReady());
+  }
+
+  [Symbol.dispose](): void {
+    this.#source.drop();
   }
 }
 
-/** `wasi:io/streams.output-stream` that takes everything and keeps nothing. */
 export class OutputStream {
+  readonly #border: Border;
+  readonly #sink: ByteSink;
+  /** What `check-write` has promised: writing more is a mistake of the component that ends it (wasi:io, `write`). */
+  #permitted = 0;
+
+  constructor(border: Border, sink: ByteSink) {
+    this.#border = border;
+    this.#sink = sink;
+  }
+
   checkWrite(): bigint {
-    return 65_536n;
+    this.#border.look();
+    this.#permitted = this.#sink.room();
+    return BigInt(this.#permitted);
   }
-  write(): void {}
-  blockingWriteAndFlush(): void {}
-  flush(): void {}
-  blockingFlush(): void {}
-  writeZeroes(): void {}
-  blockingWriteZeroesAndFlush(): void {}
-  splice(): never {
-    throw CLOSED;
+
+  write(contents: Uint8Array): void {
+    if (contents.length > this.#permitted) throw new RangeError('a write of more than check-write permitted');
+    this.#permitted -= contents.length;
+    // Throws where the stream has ended meanwhile.
+    this.#sink.room();
+    this.#sink.write(contents);
   }
-  blockingSplice(): never {
-    throw CLOSED;
+
+  blockingWriteAndFlush(contents: Uint8Array): void {
+    // What is written is the sink's: where that is all of the contents, these are empty afterwards.
+    for (let at = 0, { length } = contents; at < length; ) {
+      const end = Math.min(length, at + this.#waitForRoom());
+      this.#sink.write(contents.subarray(at, end));
+      at = end;
+    }
+    this.blockingFlush();
   }
+
+  flush(): void {
+    this.#sink.room();
+    this.#border.flush();
+  }
+
+  blockingFlush(): void {
+    this.flush();
+  }
+
+  writeZeroes(length: bigint): void {
+    this.write(new Uint8Array(Number(length < BigInt(this.#permitted) ? length : BigInt(this.#permitted) + 1n)));
+  }
+
+  blockingWriteZeroesAndFlush(length: bigint): void {
+    for (let left = length; left > 0n; ) {
+      const part = new Uint8Array(atMost(left));
+      this.blockingWriteAndFlush(part);
+      left -= BigInt(part.length);
+    }
+  }
+
+  splice(source: InputStream, length: bigint): bigint {
+    this.#border.look();
+    const room = BigInt(this.#sink.room());
+    const bytes = source.read(length < room ? length : room);
+    this.#sink.write(bytes);
+    return BigInt(bytes.length);
+  }
+
+  blockingSplice(source: InputStream, length: bigint): bigint {
+    if (length === 0n) return 0n;
+    const room = BigInt(this.#waitForRoom());
+    const bytes = source.blockingRead(length < room ? length : room);
+    this.#sink.write(bytes);
+    return BigInt(bytes.length);
+  }
+
   subscribe(): Pollable {
-    return new Pollable();
+    return new Pollable(this.#border, () => isReadyToWrite(this.#sink));
   }
+
+  [Symbol.dispose](): void {
+    this.#sink.drop();
+  }
+
+  /** Waits until something can be written: how much, in bytes. */
+  #waitForRoom(): number {
+    this.#border.wait(() => isReadyToWrite(this.#sink));
+    return this.#sink.room();
+  }
+}
+
+export function createWasiIo(border: Border): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  /** The indexes of those that are ready, after waiting for the first. */
+  function poll(pollables: readonly Pollable[]): Uint32Array {
+    if (pollables.length === 0) throw new RangeError('poll of nothing would never end');
+    const deadlines = pollables.flatMap(({ deadline }) => (deadline === undefined ? [] : [deadline]));
+    const soonest = deadlines.length === 0 ? undefined : deadlines.reduce((a, b) => (b < a ? b : a));
+    border.wait(() => pollables.some((one) => one.isReadyNow()), soonest);
+    return Uint32Array.from(pollables.flatMap((one, index) => (one.isReadyNow() ? [index] : [])));
+  }
+  return {
+    'wasi:io/error': { Error: IoError },
+    'wasi:io/poll': { Pollable, poll },
+    'wasi:io/streams': { InputStream, OutputStream },
+  };
+}
+
+/** A pollable for a point in time. */
+export function timePollable(border: Border, at: bigint): Pollable {
+  return new Pollable(border, () => monotonicNow() >= at, at);
+}
+
+/** An `input-stream` at its end. */
+export const EMPTY_SOURCE: ByteSource = {
+  read() {
+    throw CLOSED;
+  },
+  isReady: () => true,
+  drop() {},
+};
+
+function isReadyToWrite(sink: ByteSink): boolean {
+  try {
+    return sink.room() > 0;
+  } catch {
+    // The end is something to hear of too.
+    return true;
+  }
+}
+
+function atMost(length: bigint): number {
+  return length < BigInt(MAX_READ) ? Number(length) : MAX_READ;
 }

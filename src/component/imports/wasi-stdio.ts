@@ -1,0 +1,43 @@
+import type { Guest } from '../guest/guest.ts';
+import type { OutputName } from '../messages.ts';
+import { EMPTY_SOURCE, InputStream, OutputStream } from './wasi-io.ts';
+
+/** How much one instance may write to stdout and stderr together: bytes. The rest goes nowhere. */
+const MAX_OUTPUT = 256 * 1024;
+
+/** How much is taken at a time. Bytes. */
+const ROOM = 16 * 1024;
+
+/** `wasi:cli/stdin`, `stdout` and `stderr`: input is at its end, output goes to the host, so much and no more. */
+export interface WasiStdio {
+  readonly imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** For a new instance: it may write anew. */
+  reset(): void;
+}
+
+export function createWasiStdio({ border }: Guest): WasiStdio {
+  let left = MAX_OUTPUT;
+
+  function output(stream: OutputName): OutputStream {
+    return new OutputStream(border, {
+      room: () => ROOM,
+      write(contents) {
+        const bytes = new Uint8Array(contents.subarray(0, left));
+        left -= bytes.length;
+        if (bytes.length > 0) border.send({ type: 'output', stream, bytes }, [bytes.buffer]);
+      },
+      drop() {},
+    });
+  }
+
+  return {
+    imports: {
+      'wasi:cli/stdin': { getStdin: () => new InputStream(border, EMPTY_SOURCE) },
+      'wasi:cli/stdout': { getStdout: () => output('stdout') },
+      'wasi:cli/stderr': { getStderr: () => output('stderr') },
+    },
+    reset() {
+      left = MAX_OUTPUT;
+    },
+  };
+}
