@@ -3,6 +3,7 @@ import type { Clock } from './base/clock.ts';
 import { isLoopbackHost } from './base/http-url.ts';
 import type { Logger } from './base/logger.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { createHosting, type Hosting } from './broker/hosting.ts';
 import { createTokenFiles } from './broker/token-files.ts';
 import { startBundleSource } from './bundle-source.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
@@ -12,6 +13,7 @@ import { watchTlsFiles } from './config/tls-files.ts';
 import { createExchangers } from './exchangers.ts';
 import { firstKeys } from './first-keys.ts';
 import { createBrokerApp } from './http/broker-app.ts';
+import { createComponentApp } from './http/component-app.ts';
 import { createHealthApp, type HealthParts } from './http/health-app.ts';
 import { createIssuerApp } from './http/issuer-app.ts';
 import { type Listener, listenOnPrivateSocket, listenOnTcp } from './http/listener.ts';
@@ -35,6 +37,8 @@ export interface ServiceDeps {
 /** The issuer, with or without a broker beside it. */
 export interface IssuerService {
   readonly broker: Broker | null;
+  /** What the components of the policies may do in a host. */
+  readonly hosting: Hosting | null;
   /** Where the issuer listens, where the private socket is, and where health checks and SDKs have listeners of their own. */
   readonly urls: {
     readonly http: string;
@@ -50,6 +54,7 @@ export interface IssuerService {
 
 export interface Service extends IssuerService {
   readonly broker: Broker;
+  readonly hosting: Hosting;
   readonly urls: IssuerService['urls'] & { readonly broker: string };
 }
 
@@ -102,6 +107,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 
     return {
       broker: served?.broker ?? null,
+      hosting: served?.hosting ?? null,
       urls: {
         http: tcp.url,
         broker: served?.url ?? null,
@@ -119,6 +125,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 
 interface ServedBroker {
   readonly broker: Broker;
+  readonly hosting: Hosting;
   /** Of the private socket. */
   readonly url: string;
   readonly parts: HealthParts;
@@ -175,12 +182,16 @@ async function serveBroker(
     closers,
   );
   const tokenFiles = createTokenFiles({ broker, policies: policies.current, clock, logger });
+  const hosting = createHosting({ policies: policies.current, clock, logger });
   const app = createWorkloadApp(
     { sockets, logger },
-    createTokenFileApp({ tokenFiles, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
+    createTokenFileApp(
+      { tokenFiles, logger },
+      createComponentApp({ hosting, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
+    ),
   );
   socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
-  return { broker, url: socket.url, endpoints, parts, tokenEndpoint: await openTokenEndpoint() };
+  return { broker, hosting, url: socket.url, endpoints, parts, tokenEndpoint: await openTokenEndpoint() };
 
   async function openTokenEndpoint(): Promise<TokenEndpoint | undefined> {
     const { issuer, tokenEndpoint } = config;

@@ -3,7 +3,7 @@ import { generateKeyPair, SignJWT } from 'jose';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { type Broker, createBroker } from '../../src/broker/broker.ts';
-import type { PolicySet, WasiInterface } from '../../src/policy/policy-set.ts';
+import type { PolicySet } from '../../src/policy/policy-set.ts';
 import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { percentile } from '../row.ts';
@@ -35,8 +35,8 @@ const components = tokens.map((_, index) => ({
   digestSelector: false,
   audiences: ['a'],
   grants: [],
-  wasi: new Set<WasiInterface>(),
-  config: new Map<string, string>(),
+  wasi: [],
+  config: [],
   egress: [],
   tokenSubjects: [],
 }));

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipVersion } from './ip-version.ts';
 
 /** A network in CIDR notation (RFC 4632 section 3.1, RFC 4291 section 2.3). */
 export interface AddressRange {
@@ -14,8 +14,8 @@ export interface AddressRange {
  */
 export function parseAddressRange(text: string): AddressRange | undefined {
   const [, address = '', digits] = /^([0-9a-f:.]+)(?:\/([1-9][0-9]{0,2}))?$/i.exec(text) ?? [];
-  const version = isIP(address);
-  if (version === 0) return undefined;
+  const version = ipVersion(address);
+  if (version === undefined) return undefined;
   const bits = version === 4 ? 32 : 128;
   const prefix = Number(digits ?? bits);
   return prefix <= bits ? { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' } : undefined;

@@ -164,7 +164,19 @@ function findKeySurprises(map: YAMLMap): Problem[] {
   return problems;
 }
 
-function describeIssue(issue: z.core.$ZodIssue): { readonly path: readonly PropertyKey[]; readonly text: string }[] {
+interface DescribedIssue {
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): DescribedIssue[] {
+  if (issue.code === 'invalid_union') {
+    // Where one alternative is of the value's own type, what is wrong is what is wrong by that one.
+    const [fitting, another] = issue.errors.filter((issues) => !issues.some(isOfOtherType));
+    if (fitting !== undefined && another === undefined) {
+      return fitting.flatMap((inner) => describeIssue({ ...inner, path: [...issue.path, ...inner.path] }));
+    }
+  }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
@@ -175,6 +187,10 @@ function describeIssue(issue: z.core.$ZodIssue): { readonly path: readonly Prope
   const messages = (issue.code === 'invalid_key' ? issue.issues : [issue]).map(({ message }) => expectation(message));
   const where = issue.path.length === 0 ? '' : `${formatPath(issue.path)}: `;
   return [{ path: issue.path, text: `${where}${messages.join(', ')}` }];
+}
+
+function isOfOtherType({ code, path }: z.core.$ZodIssue): boolean {
+  return code === 'invalid_type' && path.length === 0;
 }
 
 function expectation(message: string): string {

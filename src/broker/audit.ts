@@ -10,6 +10,7 @@ import { scrub } from '../base/secret.ts';
  * `credentials.inject` is what a host asked for to add to a component's requests.
  * `credentials.redeem` is what somebody asked for at the token endpoint, followed by the request on a component's behalf.
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
+ * `component.rights` is what the policy says to the host of a component, where it says no.
  * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
  * `session.open`, `session.revoke` and `session.expire` are the life of a session.
  */
@@ -20,6 +21,7 @@ export type AuditAction =
   | 'credentials.redeem'
   | 'identity.mint'
   | 'credentials.exchange'
+  | 'component.rights'
   | 'workload_api.open'
   | 'token_file.request'
   | 'session.open'

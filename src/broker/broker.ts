@@ -6,8 +6,9 @@ import type { Credentials } from '../credentials/credentials.ts';
 import { credentialLifetime, svidLifetime } from '../credentials/lifetimes.ts';
 import type { Exchanger } from '../exchange/exchanger.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
+import { type ComponentIdentity, componentIdentity } from '../policy/component-identity.ts';
 import { type Caller, type Decision, evaluateAudience, evaluateGrant, evaluateInjection } from '../policy/evaluate.ts';
-import type { ComponentPolicy, NamedGrant, PolicySet } from '../policy/policy-set.ts';
+import type { NamedGrant, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { type AuditFields, createAudit } from './audit.ts';
@@ -85,7 +86,7 @@ export function createBroker(options: BrokerOptions): Broker {
     identity(caller, audience) {
       return audit.record('identity.request', { component: caller.component, audience }, async (fields) => {
         const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
-        const svid = await identityOf(policy, audience);
+        const svid = await svidOf(componentIdentity(policy, caller), audience);
         fields.tokenSha256 = svid.sha256;
         return svid;
       });
@@ -94,37 +95,40 @@ export function createBroker(options: BrokerOptions): Broker {
     credentials(caller, grant, patience) {
       return audit.record('credentials.request', { component: caller.component, grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateGrant(policies(), caller, grant);
-        return credentialsOf(permitted(decision, caller, fields), fields, patience);
+        return credentialsOf(permitted(decision, caller, fields), caller, fields, patience);
       });
     },
 
     injected(caller, grant, patience) {
       return audit.record('credentials.inject', { component: caller.component, grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateInjection(policies(), caller, grant);
-        return credentialsOf(permitted(decision, caller, fields), fields, patience);
+        return credentialsOf(permitted(decision, caller, fields), caller, fields, patience);
       });
     },
   };
 
   async function credentialsOf(
-    { policy, granted }: Granted,
+    { policy, granted: { grant, fingerprint } }: Granted,
+    caller: Caller,
     fields: AuditFields,
     patience: Patience | undefined,
   ): Promise<Credentials> {
-    const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
-      audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {
-        const audience: Audience = [granted.grant.audience];
-        const svid = await identityOf(policy, audience, flight);
+    const identity = componentIdentity(policy, caller);
+    const key = `${fingerprint} ${identity.key}`;
+    const inHand = await credentialCache.get(key, (flight, previous) =>
+      audit.record('credentials.exchange', { ...fields, target: grant.target }, async (exchange) => {
+        const audience: Audience = [grant.audience];
+        const svid = await svidOf(identity, audience, flight);
         exchange.tokenSha256 = svid.sha256;
-        return exchanger.exchange(svid, granted.grant, { signal: flight, previous }).catch((error: unknown) => {
+        return exchanger.exchange(svid, grant, { signal: flight, previous }).catch((error: unknown) => {
           // Its key may have been withdrawn. The next use fetches a newer one behind it, if SPIRE has: the one in hand may be
           // good for others, and is not dropped.
-          if (isRejectedToken(error)) svidCache.renew(svidKey(policy, audience));
+          if (isRejectedToken(error)) svidCache.renew(svidKey(identity, audience));
           throw error;
         });
       }),
     );
-    return patience === undefined ? inHand : newer(granted.fingerprint, inHand, patience);
+    return patience === undefined ? inHand : newer(key, inHand, patience);
   }
 
   /** The credentials that are on their way, where those in hand are about to end; those in hand where that takes too long. */
@@ -146,13 +150,13 @@ export function createBroker(options: BrokerOptions): Broker {
   }
 
   /** The component's own JWT-SVID: held ones are shared by all who may have the very same identity and audience. */
-  function identityOf(policy: ComponentPolicy, audience: Audience, signal?: AbortSignal): Promise<JwtSvid> {
-    const { component, spiffeId } = policy;
+  function svidOf(identity: ComponentIdentity, audience: Audience, signal?: AbortSignal): Promise<JwtSvid> {
+    const { component, spiffeId } = identity;
     return svidCache.get(
-      svidKey(policy, audience),
+      svidKey(identity, audience),
       (flight) =>
         audit.record('identity.mint', { component, spiffeId: spiffeId.toString(), audience }, async (fields) => {
-          const svid = await svids.fetchJwtSvid(policy, audience, flight);
+          const svid = await svids.fetchJwtSvid(identity, audience, flight);
           fields.tokenSha256 = svid.sha256;
           // An agent that cannot reach its server returns the token it has, to the very end.
           if (svidLifetime(svid, clock.now()).usableUntil <= clock.now()) throw lastMoments();
@@ -164,8 +168,8 @@ export function createBroker(options: BrokerOptions): Broker {
 }
 
 /** The same for the same identity and the same set of audiences. */
-function svidKey({ identityFingerprint }: ComponentPolicy, audience: Audience): string {
-  return identityFingerprint + JSON.stringify([...new Set(audience)].toSorted());
+function svidKey({ key }: ComponentIdentity, audience: Audience): string {
+  return key + JSON.stringify([...new Set(audience)].toSorted());
 }
 
 function lastMoments(): SvidxError {

@@ -1,7 +1,12 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import type { EgressRule } from '../policy/egress-rule.ts';
-import type { Caller } from '../policy/evaluate.ts';
+import { type Caller, type Decision, evaluateComponent } from '../policy/evaluate.ts';
 import type { Injection } from '../policy/injection.ts';
-import type { WasiInterface } from '../policy/policy-set.ts';
+import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
+import type { WasiInterface } from '../policy/wasi-interface.ts';
+import { createAudit } from './audit.ts';
+import { permitted } from './permitted.ts';
 
 /** What a component may do in its host, beside what it asks the broker for. */
 export interface ComponentRights {
@@ -34,4 +39,41 @@ export interface Hosting {
    * @throws SvidxError `policy_denied` where there is no policy, or not for these bytes
    */
   rights(caller: Caller): Promise<ComponentRights>;
+}
+
+export interface HostingOptions {
+  /** The policy set in force now. */
+  policies(): PolicySet;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The rights of components by the policies of this service. Only refusals are audited: a host asks on each request. */
+export function createHosting(options: HostingOptions): Hosting {
+  const { policies } = options;
+  const audit = createAudit(options);
+  return {
+    async rights(caller) {
+      const decision: Decision<ComponentPolicy> = evaluateComponent(policies(), caller);
+      if (decision.allowed) return rightsOf(decision.policy);
+      return audit.record('component.rights', { component: caller.component }, async (fields) =>
+        rightsOf(permitted(decision, caller, fields).policy),
+      );
+    },
+  };
+}
+
+function rightsOf({ audiences, grants, wasi, config, egress }: ComponentPolicy): ComponentRights {
+  return {
+    identity: audiences.length > 0,
+    credentials: grants.some(({ injection }) => injection === undefined),
+    wasi: new Set(wasi),
+    config: new Map(config),
+    egress,
+    injections: grants.flatMap(({ name, grant, injection }) =>
+      injection === undefined
+        ? []
+        : [{ grant: name, injection, region: grant.kind === 'aws' ? grant.region : undefined }],
+    ),
+  };
 }

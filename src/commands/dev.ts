@@ -160,13 +160,15 @@ function readyLine(issuer: Issuer, service: Service, trust: DevTrustDomain): str
 }
 
 function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policies: PolicySet): string {
-  const [first] = policies.components;
+  // Of the others somebody with a shell cannot say which bytes run.
+  const first = policies.components.find(({ digest, digestSelector }) => digest === undefined && !digestSelector);
+  const grants = first?.grants.filter(({ injection }) => injection === undefined) ?? [];
   const tryThese =
     first === undefined
       ? []
       : [
           ...first.audiences.slice(0, 1).map((name) => `svidx token --component ${first.component} --audience ${name}`),
-          ...first.grants.slice(0, 1).map(({ name }) => `svidx credentials ${name} --component ${first.component}`),
+          ...grants.slice(0, 1).map(({ name }) => `svidx credentials ${name} --component ${first.component}`),
         ];
   return [
     'svidx dev is running. DEVELOPMENT ONLY: its keys are made and kept in this process.',

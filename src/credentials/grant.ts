@@ -12,35 +12,45 @@ export const GRANT_KINDS = ['aws', 'azure', 'gcp', 'vault', 'oauth'] as const;
 /** A credential that a component may have: told apart by `kind`. */
 export type Grant = AwsGrant | AzureGrant | GcpGrant | VaultGrant | OAuthGrant;
 
-const ONE_TARGET = `expected exactly one of ${GRANT_KINDS.join(', ')}`;
+/** What is expected of a grant that has no target, or several. */
+export const ONE_TARGET = `expected exactly one of ${GRANT_KINDS.join(', ')}`;
 
 /** The document of one grant: exactly one target, and the audience of the JWT-SVID that is exchanged for it. */
-export const grantSchema = z
-  .strictObject({
-    aws: awsGrantDocument.optional(),
-    azure: azureGrantDocument.optional(),
-    gcp: gcpGrantDocument.optional(),
-    vault: vaultGrantDocument.optional(),
-    oauth: oauthGrantDocument.optional(),
-    audience: audienceText
-      .optional()
-      .describe(
-        `The audience of the exchanged JWT-SVID. Where it is left out, the target's own: ${AWS_DEFAULT_AUDIENCE}, ` +
-          `${AZURE_DEFAULT_AUDIENCE}, the full name of the Google Cloud provider, the address of the Vault server, the ` +
-          'issuer of the authorization server.',
-      ),
-  })
-  .meta({ oneOf: GRANT_KINDS.map((kind) => ({ required: [kind] })) })
-  .transform(({ aws, azure, gcp, vault, oauth, audience }, context): Grant => {
-    const grants = [
-      aws && awsGrant(aws, audience),
-      azure && azureGrant(azure, audience),
-      gcp && gcpGrant(gcp, audience),
-      vault && vaultGrant(vault, audience),
-      oauth && oauthGrant(oauth, audience),
-    ].filter((grant) => grant !== undefined);
-    const [grant] = grants;
-    if (grant !== undefined && grants.length === 1) return Object.freeze(grant);
-    context.addIssue({ code: 'custom', message: ONE_TARGET });
-    return z.NEVER;
-  });
+export const grantDocument = z.strictObject({
+  aws: awsGrantDocument.optional(),
+  azure: azureGrantDocument.optional(),
+  gcp: gcpGrantDocument.optional(),
+  vault: vaultGrantDocument.optional(),
+  oauth: oauthGrantDocument.optional(),
+  audience: audienceText
+    .optional()
+    .describe(
+      `The audience of the exchanged JWT-SVID. Where it is left out, the target's own: ${AWS_DEFAULT_AUDIENCE}, ` +
+        `${AZURE_DEFAULT_AUDIENCE}, the full name of the Google Cloud provider, the address of the Vault server, the ` +
+        'issuer of the authorization server.',
+    ),
+});
+
+/** What the document's types do not say, for its JSON Schema. */
+export const grantDocumentMeta = { oneOf: GRANT_KINDS.map((kind) => ({ required: [kind] })) };
+
+/** The grant of a document; `undefined` where it has no target, or several: {@link ONE_TARGET}. */
+export function toGrant(document: z.output<typeof grantDocument>): Grant | undefined {
+  const { aws, azure, gcp, vault, oauth, audience } = document;
+  const grants = [
+    aws && awsGrant(aws, audience),
+    azure && azureGrant(azure, audience),
+    gcp && gcpGrant(gcp, audience),
+    vault && vaultGrant(vault, audience),
+    oauth && oauthGrant(oauth, audience),
+  ].filter((grant) => grant !== undefined);
+  const [grant] = grants;
+  return grant !== undefined && grants.length === 1 ? Object.freeze(grant) : undefined;
+}
+
+export const grantSchema = grantDocument.meta(grantDocumentMeta).transform((document, context): Grant => {
+  const grant = toGrant(document);
+  if (grant !== undefined) return grant;
+  context.addIssue({ code: 'custom', message: ONE_TARGET });
+  return z.NEVER;
+});

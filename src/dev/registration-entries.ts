@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { durationSchema } from '../base/duration.ts';
 import { SvidxError } from '../base/errors.ts';
 import { parseYamlDocument } from '../base/yaml-document.ts';
+import { pinnedIdentity } from '../policy/component-identity.ts';
 import { selectorText, spiffeIdText } from '../policy/document.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { Selector } from '../spiffe/selector.ts';
@@ -59,7 +60,15 @@ export function parseRegistrationEntries(
   return document.value.entries;
 }
 
-/** The entries that the components of a policy set need. */
+/**
+ * The entries that the components of a policy set need. One with `digestSelector` names the bytes where the policy pins
+ * them; where it does not, whatever bytes run are given the identity, as long as nobody registers an entry that names some.
+ */
 export function entriesForPolicies(policies: PolicySet): RegistrationEntry[] {
-  return policies.components.map(({ spiffeId, selectors }) => ({ spiffeId, selectors, jwtSvidTtl: 300, hint: '' }));
+  return policies.components.map((policy) => ({
+    spiffeId: policy.spiffeId,
+    selectors: pinnedIdentity(policy)?.selectors ?? policy.selectors,
+    jwtSvidTtl: 300,
+    hint: '',
+  }));
 }

@@ -1,5 +1,6 @@
 import { type ErrorCode, toSvidxError } from '../base/errors.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
+import { type ComponentIdentity, pinnedIdentity } from '../policy/component-identity.ts';
 import type { ComponentPolicy } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
@@ -27,36 +28,49 @@ export async function walkEntries(
   let failure: Outcome<never> | undefined;
   let silent: Outcome<never> | undefined;
   for (const policy of components) {
-    const outcome = await step(`entry/${policy.component}`, silent ?? needs, () => mint(policy, svids));
+    const outcome = await step(`entry/${policy.component}`, silent ?? askable(policy), (asked) => mint(asked, svids));
     if (outcome.done) minted.push(outcome.value);
     else {
-      failure ??= outcome;
+      // What could not be asked is no reason where something was asked and failed.
+      if (failure === undefined || 'absent' in failure) failure = outcome;
       if (outcome.code === 'identity_unavailable') silent = outcome;
     }
   }
   return minted.length > 0 ? { done: true, value: minted } : (failure ?? { done: true, value: [] });
 }
 
-async function mint(policy: ComponentPolicy, svids: JwtSvidSource): Promise<Finding<Minted>> {
+interface Asked {
+  readonly policy: ComponentPolicy;
+  readonly identity: ComponentIdentity;
+  /** One that its policy grants: it may not be asked for any other, not even to see whether that works. */
+  readonly audience: Audience;
+}
+
+/** What SPIRE can be asked for this component. */
+function askable(policy: ComponentPolicy): Outcome<Asked> {
+  const { audiences, grants } = policy;
+  const audience = grants[0]?.grant.audience ?? audiences[0];
+  if (audience === undefined) return absent('its policy has neither audiences nor grants, so it needs no identity');
+  const identity = pinnedIdentity(policy);
+  if (identity === undefined) return absent('which bytes run is not known here: "digest" in its policy would say it');
+  return { done: true, value: { policy, identity, audience: [audience] } };
+}
+
+function absent(reason: string): Outcome<never> {
+  return { done: false, because: 'policies', absent: reason };
+}
+
+async function mint({ policy, identity, audience }: Asked, svids: JwtSvidSource): Promise<Finding<Minted>> {
   try {
-    const audience = grantedAudience(policy);
-    const svid = await svids.fetchJwtSvid(policy, audience, new AbortController().signal);
+    const svid = await svids.fetchJwtSvid(identity, audience, new AbortController().signal);
     const key = svid.keyId === undefined ? 'without a key ID' : `key ${svid.keyId}`;
     return ok(`${policy.spiffeId} for ${audience.join()}, ${svid.algorithm}, ${key}`, { policy, svid });
   } catch (error) {
-    return failed(error, advise(toSvidxError(error).code, policy));
+    return failed(error, advise(toSvidxError(error).code, identity));
   }
 }
 
-/** An audience that its policy grants: it may not be asked for any other, not even to see whether that works. */
-function grantedAudience({ audiences, grants, component }: ComponentPolicy): Audience {
-  const audience = grants[0]?.grant.audience ?? audiences[0];
-  // Policies that grant nothing do not compile.
-  if (audience === undefined) throw new Error(`the policy of ${component} grants nothing`);
-  return [audience];
-}
-
-function advise(code: ErrorCode, { spiffeId, selectors }: ComponentPolicy): string {
+function advise(code: ErrorCode, { spiffeId, selectors }: ComponentIdentity): string {
   const command = createEntryCommand(spiffeId.toString(), selectors);
   switch (code) {
     case 'identity_not_found':

@@ -33,7 +33,8 @@ export async function tryExchange(options: ExchangeOptions): Promise<Finding<und
     cacheSize: 1,
   });
   try {
-    const { expiresAt } = await broker.credentials({ component: policy.component }, granted.name);
+    const ask = granted.injection === undefined ? broker.credentials : broker.injected;
+    const { expiresAt } = await ask({ component: policy.component, digest: policy.digest }, granted.name);
     return ok(`credentials for ${granted.grant.target} until ${new Date(expiresAt).toISOString()}`);
   } catch (error) {
     return failed(error, adviseOnExchange(toSvidxError(error).code, granted.grant, { policy, config }));

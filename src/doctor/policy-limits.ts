@@ -36,5 +36,5 @@ export function judgeAudiences(components: readonly ComponentPolicy[]): Finding<
       all.add(audience);
     }
   }
-  return ok([...all].join(', '));
+  return ok(all.size === 0 ? 'no policy grants one' : [...all].join(', '));
 }

@@ -43,7 +43,9 @@ export function createSessionsApp(
     const { component, digest, grant, ttl } = await readJsonRequest(sessionRequest, request);
     const opened = await sessions.open({ caller: { component, digest }, grant, ttlMs: ttl * 1000 });
     const { session, policy, secret } = opened;
-    const inSession = policy.grants.filter(({ name }) => grant === undefined || name === grant);
+    const inSession = policy.grants.filter(
+      ({ name, injection }) => injection === undefined && (grant === undefined || name === grant),
+    );
     const grants = inSession.map(({ name, grant, inFile }) => grantFields(name, grant, inFile));
     return { ...sessionFields(session), secret: secret.reveal(), endpoint, grants };
   }

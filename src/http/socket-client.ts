@@ -13,8 +13,8 @@ const errorAnswer = z.object({
 /** A little more than the service itself allows one request. Milliseconds. */
 const TIMEOUT_MS = 40_000;
 
-/** Far above any token or credential. */
-const MAX_ANSWER_BYTES = 256 * 1024;
+/** Far above any token or credential, and above what a policy of 256 KiB can say to a host. */
+const MAX_ANSWER_BYTES = 2 * 1024 * 1024;
 
 /** Asks a service at its private socket. */
 export interface SocketClient {

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { toSvidxError } from '../base/errors.ts';
-import { type Grant, grantSchema } from '../credentials/grant.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
-import { tokenFileProblem } from '../credentials/token-file.ts';
 import { parseSelector } from '../spiffe/selector.ts';
 import { SpiffeId } from '../spiffe/spiffe-id.ts';
+import { DIGEST, isDigestSelector } from './digest.ts';
+import { egressDocument } from './egress-rule.ts';
+import { policyGrant } from './policy-grant.ts';
+import { GRANTING, policyProblems } from './policy-problems.ts';
+import { WASI_INTERFACES } from './wasi-interface.ts';
 
 /** Bounds on what one document may hold: far above real use, and low enough that no file can exhaust the service. */
 const MAX_ITEMS = 100;
@@ -44,7 +47,25 @@ export const grantName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected a grant name of letters, digits and . _ -');
 
 /** `sha256:` and 64 hexadecimal digits in lower case. */
-export const digestText = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected "sha256:" and 64 hexadecimal digits');
+export const digestText = z.string().regex(DIGEST, 'expected "sha256:" and 64 hexadecimal digits');
+
+/** What a policy may say to SPIRE; the digest of a component is not said but computed. */
+const policySelector = selectorText
+  .refine(
+    (selector) => !isDigestSelector(selector),
+    'expected no digest here: it is only ever computed, by "digestSelector"',
+  )
+  .meta({ pattern: '^(?!wasm:digest:)[^:]+:.+$' });
+
+/** `wasi:config/store` takes any text for a key; one that can be typed will do. */
+const configKey = z
+  .string()
+  .max(255)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._:/-]*$/, 'expected a key of letters, digits and _ . : / -');
+
+const configValue = z
+  .string({ error: ({ code }) => (code === 'invalid_type' ? 'expected a text: quote it' : undefined) })
+  .max(4096);
 
 /** A list that says something: not empty, not endless, and nothing in it twice. */
 function list<T extends z.ZodType>(item: T, whenEmpty: string) {
@@ -56,29 +77,30 @@ function list<T extends z.ZodType>(item: T, whenEmpty: string) {
     .meta({ uniqueItems: true });
 }
 
-function fileProblem(grant: Grant | undefined, audiences: readonly string[]): string | undefined {
-  if (grant === undefined) return 'expected the name of one of its grants';
-  const problem = tokenFileProblem(grant);
-  if (problem !== undefined || audiences.includes(grant.audience)) return problem;
-  return `expected its audience ${JSON.stringify(grant.audience)} among "audiences"`;
-}
-
 /** The policy of one component, as written in `policies/*.yaml`. What is not written is denied. */
 export const policyDocument = z
   .strictObject({
     component: componentName.describe('The name of the component in its host.'),
     spiffeId: spiffeIdText.describe('The one SPIFFE ID this component may have.'),
-    selectors: list(selectorText, 'expected at least one selector').describe(
+    selectors: list(policySelector, 'expected at least one selector').describe(
       'The selectors sent to SPIRE for it, exactly as its registration entry has them.',
     ),
     digest: digestText
       .optional()
-      .describe('Only these bytes: SHA-256 of the component file. Checked when this service hosts the component.'),
+      .describe(
+        'Only these bytes: SHA-256 of the component file, as its host has computed it. Whoever asks without a digest, or with another, is denied.',
+      ),
+    digestSelector: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Adds the selector `wasm:digest:sha256:...` of the bytes that run to those sent to SPIRE, so that a registration entry can name the bytes. Whoever asks without a digest is denied.',
+      ),
     audiences: list(audienceText, 'expected at least one audience; leave the key out to grant none')
       .optional()
       .describe('The audiences of the JWT-SVIDs that it may hold itself.'),
     grants: z
-      .record(grantName, grantSchema, {
+      .record(grantName, policyGrant, {
         error: ({ code }) => (code === 'invalid_type' ? 'expected grants by name' : undefined),
       })
       .refine(
@@ -95,6 +117,24 @@ export const policyDocument = z
         'The AWS and Azure grants whose JWT-SVID `svidx exec` may put in a file, on tmpfs, for programs that read nothing else. ' +
           'Their audience must be in `audiences`: such a program holds the token, and makes the exchange itself.',
       ),
+    wasi: list(z.enum(WASI_INTERFACES), 'expected at least one interface; leave the key out to grant none')
+      .optional()
+      .describe(
+        'What its host lets it use: `clocks`, `random`, and `stdio`, which goes to the log. There is nothing behind the others.',
+      ),
+    config: z
+      .record(configKey, configValue)
+      .refine((values) => Object.keys(values).length > 0, 'expected at least one key; leave it out to tell nothing')
+      .refine((values) => Object.keys(values).length <= MAX_ITEMS, `expected at most ${MAX_ITEMS} keys`)
+      .meta({ minProperties: 1, maxProperties: MAX_ITEMS })
+      .optional()
+      .describe('What `wasi:config/store` tells it: plain texts, nothing secret.'),
+    egress: list(egressDocument, 'expected at least one URL; leave the key out to grant none')
+      .optional()
+      .describe(
+        'Where it may send requests: `https://HOST`, perhaps with a port and a path. A path that ends with `/` stands for everything below it, another one for itself. ' +
+          'A name that resolves to a private, loopback or link-local address is refused, unless the rule is `{ url, addresses: [10.0.0.0/8] }`.',
+      ),
     tokenEndpoint: z
       .strictObject({
         subjects: list(spiffeIdText, 'expected at least one SPIFFE ID').describe(
@@ -103,22 +143,14 @@ export const policyDocument = z
       })
       .optional(),
   })
-  .refine((policy) => policy.tokenEndpoint === undefined || policy.grants !== undefined, {
-    path: ['tokenEndpoint'],
-    message: 'says nothing without "grants"',
-  })
-  .refine((policy) => policy.audiences !== undefined || policy.grants !== undefined, {
-    message: 'grants nothing: expected "audiences", "grants" or both',
-  })
-  .superRefine(({ audiences = [], grants = {}, files = [] }, context) => {
-    for (const [index, name] of files.entries()) {
-      const message = fileProblem(Object.hasOwn(grants, name) ? grants[name] : undefined, audiences);
-      if (message !== undefined) context.addIssue({ code: 'custom', path: ['files', index], message });
-    }
+  .superRefine((policy, context) => {
+    for (const { path, message } of policyProblems(policy))
+      context.addIssue({ code: 'custom', path: [...path], message });
   })
   .meta({
-    anyOf: [{ required: ['audiences'] }, { required: ['grants'] }],
+    anyOf: GRANTING.map((key) => ({ required: [key] })),
     dependentRequired: { tokenEndpoint: ['grants'] },
+    not: { required: ['tokenEndpoint', 'digest'] },
     title: 'svid-exchange policy',
     description: 'What one WebAssembly component may have. What is not written is denied.',
   });

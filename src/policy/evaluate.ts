@@ -1,13 +1,15 @@
+import { SvidxError } from '../base/errors.ts';
 import type { Grant } from '../credentials/grant.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import { DIGEST } from './digest.ts';
 import type { Injection } from './injection.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
 export interface Caller {
   readonly component: string;
-  /** `sha256:...`, computed from the bytes that run; `undefined` when the caller's host is not this service. */
+  /** `sha256:...`, computed by the host from the bytes that run; `undefined` where nobody has computed it. */
   readonly digest?: string | undefined;
 }
 
@@ -83,8 +85,12 @@ export function evaluateKind<K extends Grant['kind']>(
 ): Decision<NamedGrantOf<K>> {
   const isOfKind = (candidate: NamedGrant): candidate is NamedGrantOf<K> => candidate.grant.kind === kind;
   return evaluate(set, caller, ({ grants }) => {
-    const [granted, another] = grants.filter(isOfKind).filter(fits);
-    if (granted === undefined) return { reason: `it has no ${kind} grant ${wanted}` };
+    const fitting = grants.filter(isOfKind).filter(fits);
+    const [granted, another] = fitting.filter((grant) => !isInjected(grant));
+    const [injected] = fitting;
+    if (granted === undefined) {
+      return { reason: injected === undefined ? `it has no ${kind} grant ${wanted}` : onlyInjected(injected.name) };
+    }
     return another === undefined ? { granted } : { reason: `it has several ${kind} grants ${wanted}` };
   });
 }
@@ -97,20 +103,27 @@ export function evaluateComponent(set: PolicySet, caller: Caller): Decision<Comp
 /** Whose grant of this name may whoever has proved to be this SPIFFE ID have at the token endpoint? */
 export function evaluateSubject(set: PolicySet, subject: SpiffeId, name: string): Decision<NamedGrant> {
   for (const policy of set.admitting(subject)) {
-    const granted = policy.grants.find((grant) => grant.name === name);
+    const granted = policy.grants.find((grant) => grant.name === name && !isInjected(grant));
     if (granted !== undefined) return { allowed: true, policy, granted };
   }
-  return { allowed: false, policy: undefined, reason: `it has no grant ${JSON.stringify(name)}` };
+  return { allowed: false, policy: undefined, reason: noSuchGrant(name) };
 }
 
+/** @throws SvidxError `request_invalid` for a digest that is none: it may become a part of what SPIRE is told */
 function evaluate<T>(
   set: PolicySet,
   caller: Caller,
   check: (policy: ComponentPolicy) => { granted: T } | { reason: string },
 ): Decision<T> {
+  if (caller.digest !== undefined && !DIGEST.test(caller.digest)) {
+    throw new SvidxError('request_invalid', 'digest: expected "sha256:" and 64 hexadecimal digits in lower case');
+  }
   const policy = set.get(caller.component);
   if (policy === undefined) return { allowed: false, policy, reason: 'no policy names it' };
-  if (policy.digest !== undefined && caller.digest !== undefined && policy.digest !== caller.digest) {
+  if (caller.digest === undefined && (policy.digest !== undefined || policy.digestSelector)) {
+    return { allowed: false, policy, reason: 'its policy wants the digest of its bytes, and nobody has said it' };
+  }
+  if (policy.digest !== undefined && policy.digest !== caller.digest) {
     return { allowed: false, policy, reason: 'its bytes are not the ones its policy allows' };
   }
   const result = check(policy);

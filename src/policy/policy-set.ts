@@ -7,7 +7,8 @@ import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type PolicyDocument, policyDocument } from './document.ts';
 import type { EgressRule } from './egress-rule.ts';
-import type { Injection } from './injection.ts';
+import { type Injection, impliedRule } from './injection.ts';
+import type { WasiInterface } from './wasi-interface.ts';
 
 /** One policy file: its name, as errors show it, and its text. */
 export interface PolicyFile {
@@ -27,10 +28,6 @@ export interface NamedGrant {
   readonly injection: Injection | undefined;
 }
 
-/** The WASI interfaces that a component host puts something behind only where a policy says so. */
-export const WASI_INTERFACES = ['clocks', 'random', 'stdio'] as const;
-export type WasiInterface = (typeof WASI_INTERFACES)[number];
-
 /** What one component may have. */
 export interface ComponentPolicy {
   readonly component: string;
@@ -47,9 +44,9 @@ export interface ComponentPolicy {
   readonly digestSelector: boolean;
   readonly audiences: readonly string[];
   readonly grants: readonly NamedGrant[];
-  readonly wasi: ReadonlySet<WasiInterface>;
+  readonly wasi: readonly WasiInterface[];
   /** What `wasi:config/store` tells it. */
-  readonly config: ReadonlyMap<string, string>;
+  readonly config: readonly (readonly [key: string, value: string])[];
   /** Where it may send requests, the targets of `inject` included. */
   readonly egress: readonly EgressRule[];
   /** Who else, or also, may have its grants at the token endpoint, by a JWT-SVID of its own. */
@@ -113,7 +110,10 @@ function admitSubjects(
   for (const [index, subject] of policy.tokenSubjects.entries()) {
     const others = bySubject.get(subject.toString()) ?? [];
     for (const { component, grants } of others) {
-      const shared = policy.grants.find(({ name }) => grants.some((grant) => grant.name === name));
+      const shared = policy.grants.find(
+        ({ name, injection }) =>
+          injection === undefined && grants.some((grant) => grant.name === name && grant.injection === undefined),
+      );
       if (shared === undefined) continue;
       problems.push(
         `${locate(['tokenEndpoint', 'subjects', index])}: tokenEndpoint.subjects.${index}: ` +
@@ -136,13 +136,13 @@ function parseFile({ file, text }: PolicyFile, problems: string[]): YamlDocument
 
 function compileDocument({ component, spiffeId, selectors, ...document }: PolicyDocument): ComponentPolicy {
   const identityFingerprint = fingerprint(spiffeId, selectors);
-  const grants = Object.entries(document.grants ?? {}).map(([name, grant]) =>
+  const grants = Object.entries(document.grants ?? {}).map(([name, { grant, injection }]) =>
     Object.freeze({
       name,
       grant,
       fingerprint: fingerprint(identityFingerprint, component, name, grant),
       inFile: document.files?.includes(name) ?? false,
-      injection: undefined,
+      injection,
     }),
   );
   return Object.freeze({
@@ -151,12 +151,15 @@ function compileDocument({ component, spiffeId, selectors, ...document }: Policy
     selectors: Object.freeze(selectors.map((selector) => Object.freeze(selector))),
     identityFingerprint,
     digest: document.digest,
-    digestSelector: false,
+    digestSelector: document.digestSelector,
     audiences: Object.freeze(document.audiences ?? []),
     grants: Object.freeze(grants),
-    wasi: new Set<WasiInterface>(),
-    config: new Map<string, string>(),
-    egress: Object.freeze([]),
+    wasi: Object.freeze(document.wasi ?? []),
+    config: Object.freeze(Object.entries(document.config ?? {}).map((entry) => Object.freeze(entry))),
+    egress: Object.freeze([
+      ...(document.egress ?? []),
+      ...grants.flatMap(({ injection }) => (injection === undefined ? [] : [impliedRule(injection)])),
+    ]),
     tokenSubjects: Object.freeze(document.tokenEndpoint?.subjects ?? []),
   });
 }

@@ -11,6 +11,7 @@ import { GRANT_KINDS } from '../../src/credentials/grant.ts';
 import { LAST_MOMENTS_MS, SDK_REFRESH_WINDOW_MS } from '../../src/credentials/lifetimes.ts';
 import { EXCHANGES_PER_SECOND } from '../../src/exchange/guarded.ts';
 import { BROKER_PATHS, SESSIONS_PATH, TOKEN_FILE_PATH, WORKLOAD_API_PATH } from '../../src/http/broker-wire.ts';
+import { COMPONENT_PATH } from '../../src/http/component-wire.ts';
 import { awsEndpoint } from '../../src/http/endpoints/aws.ts';
 import { azureEndpoint } from '../../src/http/endpoints/azure.ts';
 import { gcpEndpoint } from '../../src/http/endpoints/gcp.ts';
@@ -129,6 +130,11 @@ function endpointTable(): string {
       }),
       [
         'private socket',
+        `\`POST ${COMPONENT_PATH}\` \`{component, digest?}\``,
+        '`{identity, credentials, wasi, config, egress, injections}`: what a component may do, for its host',
+      ],
+      [
+        'private socket',
         `\`POST ${TOKEN_FILE_PATH}\` \`{component, grant, digest?}\``,
         '`{file, others, expiresAt, token}`: the JWT-SVID of a grant under `files`, with the variables that go with it',
       ],
@@ -214,7 +220,7 @@ function cacheTable(): string {
     [
       [
         'JWT-SVIDs',
-        'SPIFFE ID + selectors + sorted audiences',
+        'SPIFFE ID + selectors (with `digestSelector` the one of the bytes too) + sorted audiences',
         'half of the life it had left on arrival',
         lastMoments,
         failures,

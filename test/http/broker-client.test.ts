@@ -223,7 +223,7 @@ describe('an answer of something else', () => {
     });
     const error = await refusal(client.identity({ component: 'api' }, ['a']));
     expect(error).toMatchObject({ code: 'service_unreachable' });
-    expect(error.message).toMatch(/\(its answer is over 262144 bytes\)$/);
+    expect(error.message).toMatch(/\(its answer is over 2097152 bytes\)$/);
     await cut;
   });
 
@@ -232,6 +232,6 @@ describe('an answer of something else', () => {
       response.writeHead(200, { 'Content-Length': 1_000_000_000 }).write('{');
     });
     const error = await refusal(client.credentials({ component: 'api' }, 'g'));
-    expect(error.message).toMatch(/\(its answer is over 262144 bytes\)$/);
+    expect(error.message).toMatch(/\(its answer is over 2097152 bytes\)$/);
   });
 });

@@ -4,15 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { componentName, grantName, policyDocument, policyJsonSchema } from '../../src/policy/document.ts';
 import { matchesSchema } from '../support/json-schema.ts';
-import { changedPolicy, FULL_POLICY, TOKEN_SUBJECTS } from '../support/policies.ts';
+import { changedPolicy, FULL_POLICY, HOSTING_KEYS, TOKEN_SUBJECTS, UNPINNED_POLICY } from '../support/policies.ts';
 
 const SAMPLES = join(import.meta.dirname, '../../policies');
 const samples = readdirSync(SAMPLES).filter((name) => name.endsWith('.yaml'));
+const DIGEST = `sha256:${'0'.repeat(64)}`;
 const schema: Readonly<Record<string, unknown>> = { ...policyJsonSchema() };
 
 function subjects(from: string, to: string): string {
   if (!TOKEN_SUBJECTS.includes(from)) throw new Error(`not in the policy: ${from}`);
-  return FULL_POLICY + TOKEN_SUBJECTS.replace(from, to);
+  return UNPINNED_POLICY + TOKEN_SUBJECTS.replace(from, to);
 }
 
 /** Both readers of a policy: the editor's schema, and ours. */
@@ -30,9 +31,13 @@ describe('the JSON Schema for editors', () => {
       'spiffeId',
       'selectors',
       'digest',
+      'digestSelector',
       'audiences',
       'grants',
       'files',
+      'wasi',
+      'config',
+      'egress',
       'tokenEndpoint',
     ]);
     const { tokenEndpoint, ...others } = properties;
@@ -50,7 +55,8 @@ describe('the JSON Schema for editors', () => {
 
   test('accepts a policy that uses every key', () => {
     expect(accepted(FULL_POLICY)).toEqual({ schema: true, parser: true });
-    expect(accepted(FULL_POLICY + TOKEN_SUBJECTS)).toEqual({ schema: true, parser: true });
+    expect(accepted(FULL_POLICY + HOSTING_KEYS)).toEqual({ schema: true, parser: true });
+    expect(accepted(UNPINNED_POLICY + TOKEN_SUBJECTS)).toEqual({ schema: true, parser: true });
   });
 
   const withoutGrants = FULL_POLICY.slice(0, FULL_POLICY.indexOf('grants:'));
@@ -81,7 +87,7 @@ describe('the JSON Schema for editors', () => {
     ['a number for a text', changedPolicy('component: api', 'component: 7')],
     ['empty grants', `${withoutGrants}grants: {}\n`],
     ['a list of grants', `${withoutGrants}grants: []\n`],
-    ['neither audiences nor grants', withoutGrants.replace(/^audiences.*\n/m, '')],
+    ['nothing that is granted', withoutGrants.replace(/^audiences.*\n/m, '')],
     ['subjects without grants', `${withoutGrants}tokenEndpoint: { subjects: [spiffe://a/b] }\n`],
     ['no subjects', subjects('  subjects: [', '  evil: [')],
     ['an empty list of subjects', subjects('[spiffe://example.org/team/api, spiffe://partner.example/batch]', '[]')],
@@ -92,6 +98,8 @@ describe('the JSON Schema for editors', () => {
       'a subject that is a text',
       subjects('[spiffe://example.org/team/api, spiffe://partner.example/batch]', 'spiffe://a/b'),
     ],
+    ['subjects with a digest', FULL_POLICY + TOKEN_SUBJECTS],
+    ['a selector with a digest', changedPolicy('wasmcloud:component:api', `wasm:digest:${DIGEST}`)],
     ['a list', '- api'],
     ['a text', 'api'],
   ])('refuses %s, as the parser does', (_, text) => {

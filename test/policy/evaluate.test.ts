@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { evaluateAudience, evaluateComponent, evaluateGrant, evaluateKind } from '../../src/policy/evaluate.ts';
 import type { PolicySet } from '../../src/policy/policy-set.ts';
 import type { Audience } from '../../src/spiffe/audience.ts';
+import { refusalCode } from '../support/errors.ts';
 import { changedPolicy, compile, FULL_POLICY } from '../support/policies.ts';
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
@@ -14,12 +15,15 @@ const set = compile(
   'component: ledger\nspiffeId: spiffe://example.org/ledger\nselectors: [a:b]\naudiences: [vault, second]\n',
 );
 
+/** The pinned bytes; those of `ledger` are not pinned. */
+const API = { component: 'api', digest: DIGEST };
+
 function mayHold(component: string, ...audience: Audience): boolean {
-  return evaluateAudience(set, { component }, audience).allowed;
+  return evaluateAudience(set, { component, digest: DIGEST }, audience).allowed;
 }
 
 function mayHave(component: string, grant: string): boolean {
-  return evaluateGrant(set, { component }, grant).allowed;
+  return evaluateGrant(set, { component, digest: DIGEST }, grant).allowed;
 }
 
 /** Names that are not `name`, though somebody might take them for it. */
@@ -59,7 +63,7 @@ function lookAlikes(name: string): string[] {
 
 describe('what is written is allowed', () => {
   test('an audience, with the policy that allows it', () => {
-    expect(evaluateAudience(set, { component: 'api' }, ['sts.amazonaws.com'])).toEqual({
+    expect(evaluateAudience(set, API, ['sts.amazonaws.com'])).toEqual({
       allowed: true,
       policy: set.get('api'),
       granted: ['sts.amazonaws.com'],
@@ -71,7 +75,7 @@ describe('what is written is allowed', () => {
   });
 
   test('a grant, as it is in the policy', () => {
-    const decision = evaluateGrant(set, { component: 'api' }, 'models');
+    const decision = evaluateGrant(set, API, 'models');
     expect(decision).toEqual({
       allowed: true,
       policy: set.get('api'),
@@ -90,6 +94,7 @@ describe('what is written is allowed', () => {
         },
         fingerprint: set.get('api')?.grants[0]?.fingerprint,
         inFile: false,
+        injection: undefined,
       },
     });
   });
@@ -113,7 +118,7 @@ describe('what is not written is denied', () => {
   });
 
   test.each(lookAlikes('models'))('a grant %j is not "models"', (name) => {
-    expect(evaluateGrant(set, { component: 'api' }, name)).toEqual({
+    expect(evaluateGrant(set, API, name)).toEqual({
       allowed: false,
       policy: set.get('api'),
       reason: `it has no grant ${JSON.stringify(name)}`,
@@ -137,22 +142,43 @@ describe('what is not written is denied', () => {
   });
 
   test('anything, where there is no policy', () => {
-    expect(evaluateGrant(compile(), { component: 'api' }, 'models').allowed).toBe(false);
+    expect(evaluateGrant(compile(), API, 'models').allowed).toBe(false);
   });
 });
 
 describe('a pinned digest', () => {
   test.each([
     ['the same bytes', DIGEST, true],
-    ['bytes that the asking host has not computed', undefined, true],
+    ['bytes that the asking host has not computed', undefined, false],
     ['other bytes', OTHER_DIGEST, false],
-    ['the same digest in upper case', DIGEST.toUpperCase(), false],
-    ['an empty digest', '', false],
-    ['the digest without its kind', DIGEST.slice('sha256:'.length), false],
   ])('of %s', (_, digest, allowed) => {
     const caller = { component: 'api', digest };
     expect(evaluateAudience(set, caller, ['sts.amazonaws.com']).allowed).toBe(allowed);
     expect(evaluateGrant(set, caller, 'models').allowed).toBe(allowed);
+  });
+
+  test.each([
+    ['the same in upper case', DIGEST.toUpperCase()],
+    ['one half in upper case', `sha256:${DIGEST.slice('sha256:'.length).toUpperCase()}`],
+    ['nothing', ''],
+    ['one without its kind', DIGEST.slice('sha256:'.length)],
+    ['one that is short', DIGEST.slice(0, -1)],
+    ['one with a line end', `${DIGEST}\n`],
+    ['one with another selector in it', `${DIGEST} unix:uid:0`],
+  ])('is compared with no digest that is %s: the request is wrong, whoever asks', async (_, digest) => {
+    for (const component of ['api', 'ledger', 'nobody']) {
+      expect(await refusalCode(() => evaluateGrant(set, { component, digest }, 'models'))).toBe('request_invalid');
+      expect(await refusalCode(() => evaluateAudience(set, { component, digest }, ['vault']))).toBe('request_invalid');
+      expect(await refusalCode(() => evaluateComponent(set, { component, digest }))).toBe('request_invalid');
+    }
+  });
+
+  test('that nobody says is the reason given', () => {
+    expect(evaluateGrant(set, { component: 'api' }, 'models')).toEqual({
+      allowed: false,
+      policy: set.get('api'),
+      reason: 'its policy wants the digest of its bytes, and nobody has said it',
+    });
   });
 
   test('that differs is the reason given, before any other', () => {
@@ -200,8 +226,7 @@ describe('whatever the policies are', () => {
       fc.property(written, name, name, name, digest, (policies, component, first, second, callerDigest) => {
         const compiled = compileWritten(policies);
         const policy = policies.find((candidate) => candidate.component === component);
-        const pinned = policy?.digest ?? callerDigest;
-        const bytesFit = callerDigest === undefined || callerDigest === pinned;
+        const bytesFit = callerDigest === (policy?.digest ?? callerDigest);
         const caller = { component, digest: callerDigest };
 
         const held = evaluateAudience(compiled, caller, [first, second]).allowed;
@@ -218,7 +243,7 @@ describe('whatever the policies are', () => {
 
 test('a policy that was changed decides differently only in its own set', () => {
   const changed = compile(changedPolicy('[sts.amazonaws.com]', '[other]'));
-  expect(evaluateAudience(changed, { component: 'api' }, ['sts.amazonaws.com']).allowed).toBe(false);
+  expect(evaluateAudience(changed, API, ['sts.amazonaws.com']).allowed).toBe(false);
   expect(mayHold('api', 'sts.amazonaws.com')).toBe(true);
 });
 
@@ -235,7 +260,7 @@ grants:
 `,
   );
   const ask = (component: string, kind: 'aws' | 'azure' | 'gcp', fits: (name: string) => boolean) =>
-    evaluateKind(several, { component }, kind, ({ name }) => fits(name), 'wanted');
+    evaluateKind(several, { component, digest: DIGEST }, kind, ({ name }) => fits(name), 'wanted');
 
   test('is the one that fits, of its kind', () => {
     expect(ask('two', 'azure', (name) => name === 'second')).toMatchObject({

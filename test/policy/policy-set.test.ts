@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../support/errors.ts';
-import { changedPolicy, compile, FULL_POLICY } from '../support/policies.ts';
+import { changedPolicy, compile, FULL_POLICY, HOSTING_KEYS } from '../support/policies.ts';
 
 const WITHOUT_GRANTS = FULL_POLICY.slice(0, FULL_POLICY.indexOf('grants:'));
 
@@ -23,7 +23,11 @@ describe('a good set of policies', () => {
       selectors: [{ type: 'wasmcloud', value: 'component:api' }],
       tokenSubjects: [],
       digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
+      digestSelector: false,
       audiences: ['sts.amazonaws.com'],
+      wasi: [],
+      config: [],
+      egress: [],
       identityFingerprint: expect.stringMatching(FINGERPRINT),
       grants: [
         {
@@ -41,6 +45,7 @@ describe('a good set of policies', () => {
           },
           fingerprint: expect.stringMatching(FINGERPRINT),
           inFile: false,
+          injection: undefined,
         },
       ],
     });
@@ -57,7 +62,7 @@ describe('a good set of policies', () => {
   });
 
   test('is frozen through and through', () => {
-    const set = compile(FULL_POLICY);
+    const set = compile(FULL_POLICY + HOSTING_KEYS);
     const thawed: string[] = [];
     const visit = (value: unknown, path: string): void => {
       if (typeof value !== 'object' || value === null) return;

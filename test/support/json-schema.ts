@@ -7,7 +7,7 @@ type Keyword = (demanded: unknown, value: unknown, schema: Schema) => boolean;
 const ANNOTATIONS = new Set(['$schema', 'title', 'description', 'default']);
 
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
-  type: (type, value) => typeOf(value) === type,
+  type: (type, value) => (type === 'integer' ? Number.isInteger(value) : typeOf(value) === type),
   required: (names, value) => !isObject(value) || list(names).every((name) => Object.hasOwn(value, String(name))),
   dependentRequired: (dependents, value) =>
     !isObject(value) ||
@@ -39,6 +39,9 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   minLength: (least, value) => typeof value !== 'string' || [...value].length >= Number(least),
   maxLength: (most, value) => typeof value !== 'string' || [...value].length <= Number(most),
   pattern: (pattern, value) => typeof value !== 'string' || new RegExp(String(pattern), 'u').test(value),
+  minimum: (least, value) => typeof value !== 'number' || value >= Number(least),
+  maximum: (most, value) => typeof value !== 'number' || value <= Number(most),
+  not: (schema, value) => !matchesSchema(object(schema), value),
   enum: (values, value) => list(values).includes(value),
   oneOf: (schemas, value) => list(schemas).filter((schema) => matchesSchema(object(schema), value)).length === 1,
   anyOf: (schemas, value) => list(schemas).some((schema) => matchesSchema(object(schema), value)),

@@ -3,7 +3,7 @@ import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 
 export const EXAMPLE_ORG = TrustDomain.parse('example.org');
 
-/** A policy that uses every key but one, each on a line, so that a test can change a line and know its number. */
+/** A policy that uses every key but `tokenEndpoint` and what is for hosts alone, each on a line, so that a test can change a line and know its number. */
 export const FULL_POLICY = `component: api
 spiffeId: spiffe://example.org/team/api
 selectors: [wasmcloud:component:api]
@@ -18,7 +18,19 @@ grants:
     audience: exchange.example.org
 `;
 
-/** The one key that `FULL_POLICY` leaves out: no two components may let a subject have grants of one name. */
+/** The same for any bytes. */
+export const UNPINNED_POLICY = FULL_POLICY.replace(/^digest.*\n/m, '');
+
+/** What a host may be told of a component, to be put behind the keys of `FULL_POLICY` or of another policy. */
+export const HOSTING_KEYS = `digestSelector: true
+wasi: [clocks, random, stdio]
+config: { GREETING: hello }
+egress:
+  - https://api.example.org:8443/v1/
+  - { url: 'http://local.example.org:9000', addresses: [127.0.0.0/8, '::1'] }
+`;
+
+/** The key that says who comes to the token endpoint, who has no digest: no two components may let a subject have grants of one name. */
 export const TOKEN_SUBJECTS = `tokenEndpoint:
   subjects: [spiffe://example.org/team/api, spiffe://partner.example/batch]
 `;

@@ -1,0 +1,37 @@
+import type { RequestListener } from 'node:http';
+import { z } from 'zod';
+import { SvidxError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hosting } from '../broker/hosting.ts';
+import { COMPONENT_PATH, rightsFields } from './component-wire.ts';
+import { sendFailure, sendJson } from './errors.ts';
+import { callerFields, readJsonRequest } from './json-request.ts';
+
+const rightsRequest = z.strictObject(callerFields);
+
+/**
+ * A part of the private socket: `POST /v1/component` `{component, digest?}` says to the host of a component what that may
+ * do: `{identity, credentials, wasi, config, egress, injections}`.
+ * @param next answers everything else
+ */
+export function createComponentApp(
+  { hosting, logger }: { readonly hosting: Hosting; readonly logger: Logger },
+  next: RequestListener,
+): RequestListener {
+  return async (request, response) => {
+    if (request.url?.split('?', 1)[0] !== COMPONENT_PATH) {
+      next(request, response);
+      return;
+    }
+    try {
+      if (request.method !== 'POST') {
+        response.setHeader('Allow', 'POST');
+        throw new SvidxError('method_not_allowed', 'this path answers POST');
+      }
+      const { component, digest } = await readJsonRequest(rightsRequest, request);
+      sendJson(response, 200, rightsFields(await hosting.rights({ component, digest })));
+    } catch (thrown) {
+      sendFailure(response, thrown, logger);
+    }
+  };
+}
