@@ -1,7 +1,7 @@
 import { SvidxError } from '../../base/errors.ts';
 import { scrub } from '../../base/secret.ts';
 import type { ComponentRights } from '../../broker/hosting.ts';
-import type { WasiInterface } from '../../policy/policy-set.ts';
+import type { WasiInterface } from '../../policy/wasi-interface.ts';
 
 /** One line of a policy that would grant something: a key, and what to add to it. */
 interface PolicyLine {
