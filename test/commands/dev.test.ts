@@ -190,7 +190,7 @@ describe('dev is refused', () => {
     const { code, stdout, stderr, left } = await refused('--trust-domain', 'example.org', '--policies', folder);
     expect([code, stdout, left]).toEqual([2, '', []]);
     expect(stderr).toBe(
-      `svidx: policy_invalid: ${folder}/api.yaml:10: grants.models.aws.region: expected an AWS region, such as us-east-1\n`,
+      `svidx: policy_invalid: ${folder}/api.yaml:9: grants.models.aws.region: expected an AWS region, such as us-east-1\n`,
     );
   });
 
