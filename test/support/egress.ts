@@ -72,7 +72,7 @@ export function openEgressWorld(options: EgressWorldOptions = {}): EgressWorld {
       policies = compile(lines);
     },
     open: (request, signal = new AbortController().signal, component = 'api') =>
-      egress.send({ component }, { ...PLAIN, ...request }, signal),
+      egress.send({ component }, { ...PLAIN_REQUEST, ...request }, signal),
     send: async (request) => readAnswer(await world.open(request)),
     async refusal(request, signal) {
       try {
@@ -87,7 +87,8 @@ export function openEgressWorld(options: EgressWorldOptions = {}): EgressWorld {
   return world;
 }
 
-const PLAIN: OutgoingRequest = {
+/** `GET http://api.test/`. */
+export const PLAIN_REQUEST: OutgoingRequest = {
   method: 'GET',
   scheme: 'http',
   authority: 'api.test',

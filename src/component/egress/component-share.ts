@@ -12,7 +12,7 @@ export interface Share {
 }
 
 export interface ShareLimits {
-  /** How many requests a component has under way, from the first byte to the last of the answer. */
+  /** How many requests a component has under way, until their connections are closed. */
   readonly maxRequests: number;
   /** How many bytes of their bodies are held at a time. */
   readonly maxHeldBytes: number;

@@ -1,5 +1,5 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import { EgressError } from './error-code.ts';
@@ -17,8 +17,8 @@ export interface ConnectOptions {
   /** May a connection be made to this address? */
   isPermitted(address: string): boolean;
   readonly lookup: Lookup;
-  /** The certificate authorities (PEM) that sign the server, in place of the public ones. */
-  readonly ca: string | undefined;
+  /** The certificate authorities that may have signed the server. */
+  secureContext(): SecureContext;
   readonly clock: Clock;
   /** For name, connection and TLS together. Milliseconds. */
   readonly timeoutMs: number;
@@ -48,7 +48,7 @@ export async function openConnection(options: ConnectOptions, signal: AbortSigna
       socket.destroy();
       throw prohibited();
     }
-    return target.scheme === 'https' ? await secured(socket, target.host, options.ca, ended) : socket;
+    return target.scheme === 'https' ? await secured(socket, target.host, options.secureContext(), ended) : socket;
   } finally {
     timer.cancel();
   }
@@ -79,10 +79,11 @@ function connected(
 }
 
 /** The certificate is always verified, whatever the environment says (NODE_TLS_REJECT_UNAUTHORIZED), for exactly this host. */
-function secured(socket: Socket, host: string, ca: string | undefined, signal: AbortSignal): Promise<Socket> {
+function secured(socket: Socket, host: string, secureContext: SecureContext, signal: AbortSignal): Promise<Socket> {
   // RFC 6066 section 3: an address is no name to send.
   const servername = isIP(host) === 0 ? host : '';
-  const tls = connectTls({ socket, host, servername, ca, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] });
+  const ALPNProtocols = ['http/1.1'];
+  const tls = connectTls({ socket, host, servername, secureContext, rejectUnauthorized: true, ALPNProtocols });
   return ready(tls, 'secureConnect', signal);
 }
 

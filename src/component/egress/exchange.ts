@@ -47,7 +47,6 @@ export function exchange(
   function fail(error: unknown): void {
     cause ??= error;
     outgoing.destroy();
-    socket.destroy();
   }
 
   /** Whoever has aborted the request gets their own reason back. */

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openConnection } from '../../../src/component/egress/connect.ts';
@@ -103,7 +104,7 @@ test('where the connection has gone is checked once more', async () => {
       target: { scheme: 'http', host: 'api.test', port: farSide.port },
       isPermitted: (address) => checked.push(address) === 1,
       lookup: async () => ['127.0.0.1'],
-      ca: undefined,
+      secureContext: createSecureContext,
       clock: systemClock,
       timeoutMs: 10_000,
     },
@@ -133,7 +134,7 @@ describe('what does not come to a connection', () => {
         target: { scheme: 'http', host: 'api.test', port: 80 },
         isPermitted: () => true,
         lookup: () => new Promise(() => {}),
-        ca: undefined,
+        secureContext: createSecureContext,
         clock,
         timeoutMs: 5_000,
       },
@@ -152,7 +153,7 @@ describe('what does not come to a connection', () => {
         target: { scheme: 'http', host: 'api.test', port: 80 },
         isPermitted: () => true,
         lookup: () => new Promise(() => {}),
-        ca: undefined,
+        secureContext: createSecureContext,
         clock: createFakeClock(),
         timeoutMs: 5_000,
       },

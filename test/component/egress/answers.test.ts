@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { checkRequest } from '../../../src/component/egress/checked-request.ts';
+import { exchange } from '../../../src/component/egress/exchange.ts';
+import { toWireRequest } from '../../../src/component/egress/wire-request.ts';
 import { createFakeClock, settle } from '../../fakes/clock.ts';
 import { createArrivals } from '../../support/arrivals.ts';
-import { type EgressWorldOptions, openEgressWorld, readAnswer } from '../../support/egress.ts';
+import { type EgressWorldOptions, openEgressWorld, PLAIN_REQUEST, readAnswer } from '../../support/egress.ts';
 import { type RawFarSide, startFarSide, startRawFarSide } from '../../support/far-side.ts';
 
 type Ask = { world: ReturnType<typeof openEgressWorld>; authority: string };
@@ -371,6 +375,17 @@ describe('a request that is aborted', () => {
     const { world, authority } = facing(farSide.port);
     await expect(world.open({ authority }, AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(farSide.connections).toBe(0);
+  });
+
+  test('in the moment in which the connection is there closes it', async () => {
+    const farSide = await startRawFarSide(() => {});
+    const socket = connect(farSide.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const wire = toWireRequest(checkRequest({ ...PLAIN_REQUEST, authority: `127.0.0.1:${farSide.port}` }));
+    const limits = { clock: systemClock, firstByteTimeoutMs: 30_000, betweenBytesTimeoutMs: 30_000 };
+    await expect(exchange(socket, wire, limits, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await farSide.closed;
+    expect(farSide.received).toBe('');
   });
 
   test('while it waits for the answer closes the connection', async () => {

@@ -4,12 +4,11 @@ import { SvidxError } from '../../../src/base/errors.ts';
 import { Secret } from '../../../src/base/secret.ts';
 import { checkRequest } from '../../../src/component/egress/checked-request.ts';
 import { checkInjectable } from '../../../src/component/egress/injection.ts';
-import type { OutgoingRequest } from '../../../src/component/egress/outgoing-request.ts';
 import type { Credentials } from '../../../src/credentials/credentials.ts';
 import { EXPIRY_SECONDS, FAKE_ACCESS_TOKEN, FAKE_CREDENTIALS } from '../../fakes/broker.ts';
 import { boundAccessToken } from '../../fakes/other-credentials.ts';
 import { createCertificate } from '../../support/certificates.ts';
-import { bodyOf, type EgressWorld, fields, openEgressWorld } from '../../support/egress.ts';
+import { bodyOf, type EgressWorld, fields, openEgressWorld, PLAIN_REQUEST } from '../../support/egress.ts';
 import { type FarSide, startFarSide, startRawFarSide } from '../../support/far-side.ts';
 import { expectNoSecrets } from '../../support/secrets.ts';
 
@@ -218,19 +217,7 @@ describe('credentials are not added', () => {
     ['http', '[::1]', undefined],
     ['https', 'blobs.test', undefined],
   ] as const)('over %s to %s: %s', (scheme, authority, tag) => {
-    const request: OutgoingRequest = {
-      method: 'GET',
-      scheme,
-      authority,
-      pathWithQuery: '/',
-      headers: [],
-      body: undefined,
-      trailers: async () => undefined,
-      connectTimeoutMs: undefined,
-      firstByteTimeoutMs: undefined,
-      betweenBytesTimeoutMs: undefined,
-    };
-    const check = () => checkInjectable(checkRequest(request));
+    const check = () => checkInjectable(checkRequest({ ...PLAIN_REQUEST, scheme, authority }));
     if (tag === undefined) expect(check).not.toThrow();
     else expect(check).toThrow(expect.objectContaining({ errorCode: { tag } }));
   });
