@@ -2,7 +2,7 @@ import { get } from 'svidx:credentials/store@0.1.0';
 import { Sha256 } from '@smithy/core/checksum';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { config } from './config.ts';
-import { Failure, refused } from './failure.ts';
+import { answered, Failure, refused } from './failure.ts';
 import { post, type Request } from './http-client.ts';
 import { jwtSvid } from './identity.ts';
 
@@ -31,7 +31,7 @@ export function exchangedCredentials(): AwsCredentials {
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: form.toString(),
   });
-  if (status !== 200) throw new Failure(502, 'sts', element(text, 'Code'), `AWS STS answered with ${status}`);
+  if (status !== 200) throw answered('sts', status, element(text, 'Code'));
   return {
     accessKeyId: element(text, 'AccessKeyId'),
     secretAccessKey: element(text, 'SecretAccessKey'),

@@ -44,6 +44,12 @@ export function refused(from: string, thrown: unknown): Failure {
   return failureOf(from, payloadOf(thrown));
 }
 
+/** The failure that a server answered with. Its code is a word, or it is not shown. */
+export function answered(from: 'sts' | 'model', status: number, code: string): Failure {
+  const shown = /^\w{1,64}$/.test(code) ? code : 'unknown';
+  return new Failure(502, from, shown, `${from === 'sts' ? 'AWS STS' : 'the model endpoint'} answered with ${status}`);
+}
+
 /** The failure that a case of a WIT variant stands for. */
 export function failureOf(from: string, { tag, val }: Case): Failure {
   const { code, message } = explained(tag, val);

@@ -1,6 +1,6 @@
 import { type AwsCredentials, exchangedCredentials, grantedCredentials, signed } from './aws.ts';
 import { config } from './config.ts';
-import { Failure } from './failure.ts';
+import { answered, Failure } from './failure.ts';
 import { post, type Request, type Response } from './http-client.ts';
 
 /** How the request to the model gets its signature. */
@@ -43,10 +43,18 @@ export async function tellStory(way: Way, prompt: string): Promise<Story> {
 function textOf({ status, text, header }: Response): string {
   if (status !== 200) {
     const [code = ''] = header('x-amzn-errortype').split(':');
-    throw new Failure(502, 'model', code, `the model endpoint answered with ${status}`);
+    throw answered('model', status, code);
   }
-  const { content } = JSON.parse(text) as { content?: { text?: unknown }[] };
-  const story = content?.[0]?.text;
-  if (typeof story === 'string') return story;
+  const story = storyIn(text);
+  if (story !== undefined) return story;
   throw new Failure(502, 'model', 'unexpected', 'the model endpoint answered with something else than a text');
+}
+
+function storyIn(text: string): string | undefined {
+  try {
+    const story: unknown = JSON.parse(text).content[0].text;
+    return typeof story === 'string' ? story : undefined;
+  } catch {
+    return undefined;
+  }
 }
