@@ -31,6 +31,8 @@ function startThread(functions: string, options: ThreadOptions = {}): ComponentT
       digest: 'sha256:0',
       source: `export function instantiate(getModule, imports) { ${options.start ?? ''}; return { ${functions} }; }`,
       modules: new Map(),
+      limits: new Map(),
+      memoryBytes: 0,
       imports: [],
       functions: [],
       httpHandler: undefined,

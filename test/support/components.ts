@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import type { Broker } from '../../src/broker/broker.ts';
 import type { ComponentRights, Hosting } from '../../src/broker/hosting.ts';
-import type { Egress } from '../../src/component/component-handlers.ts';
+import type { Egress } from '../../src/component/egress/egress.ts';
 import { EgressError } from '../../src/component/egress/error-code.ts';
 import {
   type ComponentHost,
