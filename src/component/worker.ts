@@ -22,7 +22,7 @@ let lastId = 0;
 
 const border = createBorder({
   port,
-  sent: new Int32Array(data.sent),
+  counters: new Int32Array(data.counters),
   receive,
   isCancelled: () => state.cancelled,
 });
