@@ -41,7 +41,12 @@ export interface HostOptions {
 }
 
 /** What components may use in tests. */
-export const TEST_LIMITS: ComponentLimits = { timeoutMs: 15_000, instances: 1, maxWaiting: 100, memoryBytes: 64 * 1024 ** 2 };
+export const TEST_LIMITS: ComponentLimits = {
+  timeoutMs: 15_000,
+  instances: 1,
+  maxWaiting: 100,
+  memoryBytes: 64 * 1024 ** 2,
+};
 
 /** A way out that leads nowhere. */
 export const NO_EGRESS: Egress = {
