@@ -82,6 +82,7 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
           threads.delete(thread);
           // What cannot even start will not start for the next one either.
           if (threads.size === 0) failAll(error);
+          settleDrain();
         },
       )
       .finally(() => {
