@@ -52,29 +52,6 @@ const BEHAVIOURS: Readonly<Record<string, string>> = {
     (call $say (local.get $to) (i32.const 512) (i32.const 2))
     (call $end (local.get $to) (local.get $body))`,
 
-  // Everything that must be its own: counters, token for the header x-marker as audience, that header, its body; and a line.
-  whoami: `
-    (local $in i32) (local $from i32) (local $body i32) (local $to i32) (local $at i32) (local $length i32)
-    (call $count)
-    (call $get (call $headers (local.get $request)) (i32.const 160) (i32.const 8) (i32.const 1024))
-    (local.set $length (i32.load offset=4 (i32.load (i32.const 1024))))
-    (local.set $at (i32.load (i32.load (i32.const 1024))))
-    (call $identity (local.get $at) (local.get $length) (i32.const 1024))
-    (local.set $body (call $respond (local.get $out) (i32.const 200) (call $fields)))
-    (local.set $to (call $output (local.get $body)))
-    (i64.store (i32.const 768) (i64.load (i32.const 1032)))
-    (call $say (local.get $to) (i32.const 512) (i32.const 2))
-    (call $say (local.get $to) (i32.const 144) (i32.const 1))
-    (call $say (local.get $to) (i32.load (i32.const 768)) (i32.load (i32.const 772)))
-    (call $say (local.get $to) (i32.const 144) (i32.const 1))
-    (call $say (local.get $to) (local.get $at) (local.get $length))
-    (call $say (local.get $to) (i32.const 144) (i32.const 1))
-    (call $print (call $stdout) (local.get $at) (local.get $length))
-    (local.set $in (call $incoming (local.get $request)))
-    (local.set $from (call $input (local.get $in)))
-    (call $pass (local.get $to) (local.get $from))
-    (call $end (local.get $to) (local.get $body))`,
-
   // The request's headers, a line each.
   headers: `
     (local $body i32) (local $to i32) (local $at i32) (local $left i32)
@@ -278,11 +255,13 @@ const FUNCTIONS = `
   (func $end (param $to i32) (param $content i32)
     (call $drop-output (local.get $to))
     (call $finish (local.get $content) (i32.const 0) (i32.const 0) (i32.const 1024)))
+  (func $put (param $to i32) (param $at i32) (param $length i32)
+    (call $check-write (local.get $to) (i32.const 1024))
+    (call $write (local.get $to) (local.get $at) (local.get $length) (i32.const 1024)))
   (func $begin (param $content i32)
     (local $to i32)
     (local.set $to (call $output (local.get $content)))
-    (call $check-write (local.get $to) (i32.const 1024))
-    (call $write (local.get $to) (i32.const 130) (i32.const 4) (i32.const 1024))
+    (call $put (local.get $to) (i32.const 130) (i32.const 4))
     (call $drop-output (local.get $to)))
   (func $begin-at-once (param $content i32)
     (local $to i32)

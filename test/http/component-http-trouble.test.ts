@@ -5,14 +5,14 @@ import { createDeferred } from '../../src/base/deferred.ts';
 import type { LoadedComponent } from '../../src/component/host.ts';
 import { httpWorkbench } from '../fakes/http-handler.ts';
 import { type ComponentFront, startFront } from '../support/component-front.ts';
-import { createTestHost, NO_EGRESS } from '../support/components.ts';
+import { createTestHost, NO_EGRESS, UPSTREAM } from '../support/components.ts';
 import { ask, type HttpAnswer } from '../support/http.ts';
 
 /** A component that has one instance at a time, a second to answer, and a neighbour. */
 let upstream = NO_EGRESS.send;
 const { host, broker, load, written } = createTestHost({
   limits: { timeoutMs: 1_000, instances: 1, maxWaiting: 2, memoryBytes: 16 * 1024 ** 2 },
-  rights: { egress: [{ scheme: 'http', host: 'upstream', port: 80, path: '/', addresses: [] }] },
+  rights: UPSTREAM,
   egress: { send: (...question) => upstream(...question) },
 });
 let front: ComponentFront;

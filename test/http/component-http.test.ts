@@ -4,14 +4,14 @@ import { EgressError } from '../../src/component/egress/error-code.ts';
 import type { OutgoingRequest } from '../../src/component/egress/outgoing-request.ts';
 import { httpWorkbench } from '../fakes/http-handler.ts';
 import { type ComponentFront, startFront } from '../support/component-front.ts';
-import { createTestHost, NO_EGRESS } from '../support/components.ts';
+import { createTestHost, NO_EGRESS, UPSTREAM } from '../support/components.ts';
 import { ask, askRaw } from '../support/http.ts';
 
 /** Where the component's own requests go, as a test says. */
 let upstream = NO_EGRESS.send;
 const { host, load, written } = createTestHost({
   limits: { instances: 2 },
-  rights: { egress: [{ scheme: 'http', host: 'upstream', port: 80, path: '/', addresses: [] }] },
+  rights: UPSTREAM,
   egress: { send: (...question) => upstream(...question) },
 });
 let front: ComponentFront;

@@ -82,8 +82,12 @@ const IMPORTS: Readonly<Record<string, readonly (readonly [short: string, name: 
  * @param handle takes `$request` and `$out`; may have locals
  */
 export async function assembleHandler(functions: string, handle: string): Promise<Uint8Array> {
+  // Only what it calls: each import is work in every request.
+  const called = new Set([...`${functions} ${handle}`.matchAll(/\(call \$([a-z-]+)/g)].map(([, name]) => name));
   const imports = Object.entries(IMPORTS).flatMap(([name, fns]) =>
-    fns.map(([short, fn, type]) => `(import "${name}" "${fn}" (func $${short} ${type}))`),
+    fns
+      .filter(([short]) => called.has(short))
+      .map(([short, fn, type]) => `(import "${name}" "${fn}" (func $${short} ${type}))`),
   );
   const exported = '(func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32)';
   return assemble(
