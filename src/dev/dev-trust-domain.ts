@@ -9,6 +9,7 @@ import { listenOnTcp } from '../http/listener.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type Authority, createAuthority } from './authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from './certificate-authority.ts';
 import { startDelegatedIdentityServer } from './delegated-identity-server.ts';
 import type { JwtKeyType } from './key-types.ts';
 import type { RegistrationEntry } from './registration-entries.ts';
@@ -34,6 +35,7 @@ export interface DevTrustDomainOptions {
 /** A SPIFFE authority, its agent's admin socket and a local AWS STS, in this process. DEVELOPMENT ONLY. */
 export interface DevTrustDomain {
   readonly authority: Authority;
+  readonly certificateAuthority: CertificateAuthority;
   /** The path of the socket that speaks SPIRE's Delegated Identity API. */
   readonly spireSocket: string;
   readonly stsUrl: string;
@@ -59,11 +61,13 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
     keyTtlMs: options.keyTtlMs,
     jwtIssuer: issuer.url,
   });
+  const certificateAuthority = createCertificateAuthority({ clock, trustDomain });
   const spireSocket = join(options.folder, 'spire-admin.sock');
   const agent = await startDelegatedIdentityServer({
     socketPath: spireSocket,
     trustDomain,
     authority,
+    certificateAuthority,
     clock,
     entries: options.entries,
     caller: () => 'authorized',
@@ -72,6 +76,7 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
   serveLocalSts(sts, { clock, logger, account: accountOf(options.policies, issuer.url) });
   return {
     authority,
+    certificateAuthority,
     spireSocket,
     stsUrl: sts.url,
     async close() {

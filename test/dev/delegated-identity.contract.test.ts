@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { createAuthority } from '../../src/dev/authority.ts';
+import { createCertificateAuthority } from '../../src/dev/certificate-authority.ts';
 import { startDelegatedIdentityServer } from '../../src/dev/delegated-identity-server.ts';
 import type { RegistrationEntry } from '../../src/dev/registration-entries.ts';
 import { describeDelegatedIdentity } from '../contract/delegated-identity.contract.ts';
@@ -30,6 +31,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     socketPath,
     trustDomain: EXAMPLE_TRUST_DOMAIN,
     authority,
+    certificateAuthority: createCertificateAuthority({ clock: systemClock, trustDomain: EXAMPLE_TRUST_DOMAIN }),
     clock: systemClock,
     entries: () => [...held.values()],
     caller: () => caller,
