@@ -10,7 +10,7 @@ import { type Caller, evaluateAudience, evaluateGrant } from '../policy/evaluate
 import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { createAudit } from './audit.ts';
+import { callerFields, createAudit } from './audit.ts';
 import { permitted } from './permitted.ts';
 import { rememberFailureMs } from './remembered-failures.ts';
 
@@ -75,7 +75,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   return {
     identity(caller, audience) {
-      return audit.record('identity.request', { component: caller.component, audience }, async (fields) => {
+      return audit.record('identity.request', { ...callerFields(caller), audience }, async (fields) => {
         const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
         const svid = await identityOf(policy, audience);
         fields.tokenSha256 = svid.sha256;
@@ -84,7 +84,7 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     credentials(caller, grant, patience) {
-      return audit.record('credentials.request', { component: caller.component, grant }, async (fields) => {
+      return audit.record('credentials.request', { ...callerFields(caller), grant }, async (fields) => {
         const { policy, granted } = permitted(evaluateGrant(policies(), caller, grant), caller, fields);
         const inHand = await credentialCache.get(granted.fingerprint, (flight, previous) =>
           audit.record('credentials.exchange', { ...fields, target: granted.grant.target }, async (exchange) => {

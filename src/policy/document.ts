@@ -47,7 +47,7 @@ export const grantName = z
 export const digestText = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected "sha256:" and 64 hexadecimal digits');
 
 /** A list that says something: not empty, not endless, and nothing in it twice. */
-function list<T extends z.ZodType>(item: T, whenEmpty: string) {
+export function list<T extends z.ZodType>(item: T, whenEmpty: string) {
   return z
     .array(item)
     .min(1, whenEmpty)

@@ -3,11 +3,19 @@ import type { Audience } from '../spiffe/audience.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
+/** A host on another machine: who it has proved to be, and the only components that it may name. */
+export interface RemoteHost {
+  readonly spiffeId: SpiffeId;
+  readonly components: readonly string[];
+}
+
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
 export interface Caller {
   readonly component: string;
   /** `sha256:...`, computed from the bytes that run; `undefined` when the caller's host is not this service. */
   readonly digest?: string | undefined;
+  /** Where it says that it runs; `undefined` for this machine, whose hosts may name every component. */
+  readonly host?: RemoteHost | undefined;
 }
 
 /** The answer of the policy: yes with what was granted, or no with a reason that may be shown to the caller. */
@@ -82,6 +90,11 @@ function evaluate<T>(
   caller: Caller,
   check: (policy: ComponentPolicy) => { granted: T } | { reason: string },
 ): Decision<T> {
+  const { host } = caller;
+  // Before the policy is looked for: a host is not told which components there are.
+  if (host !== undefined && !host.components.includes(caller.component)) {
+    return { allowed: false, policy: undefined, reason: `the host ${host.spiffeId} may not name it` };
+  }
   const policy = set.get(caller.component);
   if (policy === undefined) return { allowed: false, policy, reason: 'no policy names it' };
   if (policy.digest !== undefined && caller.digest !== undefined && policy.digest !== caller.digest) {

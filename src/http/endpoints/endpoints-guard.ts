@@ -9,15 +9,24 @@ import { tooLarge } from '../too-large.ts';
  */
 const TELLTALE_HEADERS = ['origin', 'sec-fetch-site', 'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
 
+export interface EndpointsGuardOptions {
+  /** Our own host and port, which the URLs that we hand out have. */
+  readonly authority: string;
+  /** Whether a body is for somebody else to look at; else there must be none. */
+  readonly readsBody: boolean;
+}
+
 /**
- * Makes the check of requests to the endpoints for SDKs, whatever they ask for and before any secret is looked at: they come
- * straight from a program on this machine that was given our address.
- * @param authority our own host and port, which the URLs that we hand out have
+ * Makes the check of requests to the endpoints for SDKs, and of those of remote hosts, whatever they ask for and before any
+ * secret is looked at: they come straight from a program that was given our address.
  * @returns a function that gives what is wrong, if anything: `request_invalid`, `request_too_large` or `host_unknown`
  */
-export function createEndpointsGuard(authority: string): (request: IncomingMessage) => SvidxError | undefined {
+export function createEndpointsGuard({
+  authority,
+  readsBody,
+}: EndpointsGuardOptions): (request: IncomingMessage) => SvidxError | undefined {
   return (request) => {
-    const problem = tooLarge(request, { readsBody: false });
+    const problem = tooLarge(request, { readsBody });
     if (problem !== undefined) return problem;
     const host = onlyHost(request);
     if (host === undefined) return new SvidxError('request_invalid', 'expected one Host header');
