@@ -24,6 +24,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     jwtIssuer,
     keyTtlMs: 24 * 3600_000,
   });
+  const certificateAuthority = createCertificateAuthority({ clock: systemClock, trustDomain: EXAMPLE_TRUST_DOMAIN });
   const held = new Map(entries.map((one) => [one.id, toEntry(one)]));
   let caller: 'authorized' | 'unauthorized' | 'unknown' = 'authorized';
   const socketPath = join(folder, 'admin.sock');
@@ -31,7 +32,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     socketPath,
     trustDomain: EXAMPLE_TRUST_DOMAIN,
     authority,
-    certificateAuthority: createCertificateAuthority({ clock: systemClock, trustDomain: EXAMPLE_TRUST_DOMAIN }),
+    certificateAuthority,
     clock: systemClock,
     entries: () => [...held.values()],
     caller: () => caller,
@@ -48,6 +49,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     activate: async () => authority.activate(),
     taint: async (keyId) => authority.taint(keyId),
     revoke: async (keyId) => authority.revoke(keyId),
+    prepareX509: async () => certificateAuthority.rotate(),
     async close() {
       authority.close();
       await server.close();
