@@ -85,9 +85,9 @@ export function createHeldBundles<B extends Bundle<B>>(options: HeldBundlesOptio
 
   function report(error: SvidxError, how: TroubleReport, about?: TrustDomain): void {
     trouble = error;
-    const kind = JSON.stringify([how.event, error.code, error.message, about]);
-    if (reported.has(kind) || reported.size >= MAX_KINDS_OF_TROUBLE) return;
-    reported.add(kind);
+    const said = JSON.stringify([how.event, error.code, error.message, about]);
+    if (reported.has(said) || reported.size >= MAX_KINDS_OF_TROUBLE) return;
+    reported.add(said);
     logger[how.level]({ event: how.event, kind, ...(about && { trustDomain: about }), error }, how.message);
   }
 

@@ -61,8 +61,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const purposes = read(EXTENDED_KEY_USAGE);
   return Object.freeze({
     x509,
-    notBefore: Date.parse(x509.validFrom),
-    notAfter: Date.parse(x509.validTo),
+    notBefore: readTime(x509.validFrom),
+    notAfter: readTime(x509.validTo),
     signatureAlgorithm: hex(present(oid).content),
     ...readBasicConstraints(read(BASIC_CONSTRAINTS)),
     keyUsage: usage && readKeyUsage(usage),
@@ -88,7 +88,7 @@ function readExtensions(explicit: DerValue | undefined): ReadonlyMap<string, Ext
     const critical = parts.length === 3 && readBoolean(present(second));
     const value = readDer(present(parts.length === 3 ? third : second).bytes, TAG.octetString);
     const name = hex(readDer(present(oid).bytes, TAG.oid));
-    if (parts.length > 3 || extensions.has(name)) throw new RangeError('an extension is there twice, or is none');
+    if (extensions.has(name)) throw new RangeError('an extension is there twice');
     extensions.set(name, { critical, value });
   }
   return extensions;
@@ -96,10 +96,11 @@ function readExtensions(explicit: DerValue | undefined): ReadonlyMap<string, Ext
 
 /** RFC 5280 section 4.2.1.9. */
 function readBasicConstraints(value: Uint8Array | undefined): Pick<Certificate, 'isAuthority' | 'pathLength'> {
-  const parts = value === undefined ? [] : readDerSequence(value);
-  const isAuthority = parts[0]?.tag === TAG.boolean && readBoolean(parts[0]);
-  const length = parts.find(({ tag }) => tag === TAG.integer);
-  return { isAuthority, pathLength: length && Number.parseInt(hex(length.content), 16) };
+  const [authority, length] = value === undefined ? [] : readDerSequence(value);
+  return {
+    isAuthority: authority !== undefined && readBoolean(authority),
+    pathLength: length && Number.parseInt(hex(readDer(length.bytes, TAG.integer)), 16),
+  };
 }
 
 /** A named bit list: the first octet says how many bits of the last one are unused (X.690 section 8.6). */
@@ -117,6 +118,13 @@ function readUris(value: Uint8Array | undefined): string[] {
   return readDerSequence(value)
     .filter(({ tag }) => tag === URI_NAME)
     .map(({ content }) => Buffer.from(content).toString('latin1'));
+}
+
+/** As OpenSSL prints it, such as `Nov 22 13:00:00 2026 GMT`. */
+function readTime(text: string): number {
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new RangeError('not a time');
+  return time;
 }
 
 /** X.690 section 11.1. */

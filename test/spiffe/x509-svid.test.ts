@@ -2,10 +2,16 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { SvidxError } from '../../src/base/errors.ts';
 import { der, integer, sequence } from '../../src/dev/certificates/der-writer.ts';
-import { basicConstraints, extendedKeyUsage, extension, keyUsage } from '../../src/dev/certificates/extensions.ts';
+import {
+  basicConstraints,
+  extendedKeyUsage,
+  extension,
+  keyUsage,
+  subjectAltName,
+} from '../../src/dev/certificates/extensions.ts';
 import type { X509BundleSet } from '../../src/spiffe/x509-bundle.ts';
 import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
-import type { TestCertificate } from '../support/certificates.ts';
+import { createCertificate, type TestCertificate } from '../support/certificates.ts';
 import {
   createAuthorityCertificate,
   createSvidCertificate,
@@ -75,6 +81,10 @@ describe('an X509-SVID is accepted', () => {
     const bundle = x509Bundle('example.org', root);
     const verified = verifyX509Svid([svid, middle].map(derOf), { bundles: x509BundleSet(bundle), now: NOW });
     expect(verified).toMatchObject({ validUntil: notAfter(1).getTime() });
+    const short = createSvidCertificate(authority, {}, { notAfter: notAfter(1) });
+    expect(verifyX509Svid([derOf(short)], { bundles: trusted, now: NOW })).toMatchObject({
+      validUntil: notAfter(1).getTime(),
+    });
     expect(verified.bundle).toBe(bundle);
   });
 });
@@ -113,6 +123,10 @@ describe('an X509-SVID is malformed', () => {
     [
       'with basic constraints that are no sequence',
       { constraints: [extension('2.5.29.19', true, integer(Buffer.of(1)))] },
+    ],
+    [
+      'with a number where its basic constraints have a truth value',
+      { constraints: [extension('2.5.29.19', true, sequence(integer(Buffer.of(1))))] },
     ],
     ['with a truth value of one', { constraints: [extension('2.5.29.19', true, sequence(der(0x01, Buffer.of(1))))] }],
   ];
@@ -204,7 +218,7 @@ describe('the path', () => {
   const [named, namesake] = [nameOf('the same name'), nameOf('the same name')];
 
   test.each<[string, () => readonly TestCertificate[]]>([
-    ['signed itself', () => [createSvidCertificate(authority, {}, { issuer: undefined })]],
+    ['signed itself', () => [createSelfSigned()]],
     ['is of another authority', () => [createSvidCertificate(stranger)]],
     ['brings its own authority along', () => [createSvidCertificate(stranger), stranger]],
     ['lacks what lies between', () => [createSvidCertificate(lower), middle]],
@@ -263,6 +277,24 @@ describe('the path', () => {
     expect(verify(chain())).toBe('certificate_untrusted');
   });
 
+  test('needs the name as well as the key', () => {
+    const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const [one, other] = [createAuthorityCertificate({ keys }), createAuthorityCertificate({ keys })];
+    const bundles = x509BundleSet(x509Bundle('example.org', one));
+    expect(verify([createSvidCertificate(one)], bundles)).toBe(HOST_ID);
+    expect(verify([createSvidCertificate(other)], bundles)).toBe('certificate_untrusted');
+  });
+
+  test.each([
+    ['says that it is none', [basicConstraints(false)]],
+    ['does not say that it is one', []],
+  ])('goes over no authority that %s, whatever its key may sign', (_, constraints) => {
+    const odd = createSvidCertificate(authority, { constraints, usage: [keyUsage('keyCertSign')], uris: [] });
+    expect(verify([createSvidCertificate(odd), odd])).toBe('certificate_untrusted');
+    const silent = createSvidCertificate(authority, { constraints, usage: [], uris: [] });
+    expect(verify([createSvidCertificate(silent), silent])).toBe('certificate_untrusted');
+  });
+
   test('is not found by names alone', () => {
     const bundles = x509BundleSet(x509Bundle('example.org', named));
     expect(verify([createSvidCertificate(named)], bundles)).toBe(HOST_ID);
@@ -316,6 +348,12 @@ test('no refusal repeats what was shown', () => {
     expect(String(error)).not.toContain('secret');
   }
 });
+
+/** As a leaf is, but for its issuer. */
+function createSelfSigned(): TestCertificate {
+  const parts = [keyUsage('digitalSignature'), subjectAltName([['uri', Buffer.from(HOST_ID)]])];
+  return createCertificate({ hosts: [], extensions: [basicConstraints(false), ...parts] });
+}
 
 const ECDSA_WITH_SHA1 = { id: '1.2.840.10045.4.1', digest: 'sha1' };
 const RSA_WITH_SHA256 = { id: '1.2.840.113549.1.1.11', digest: 'sha256' };

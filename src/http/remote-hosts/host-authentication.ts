@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/clock.ts';
 import { SvidxError } from '../../base/errors.ts';
 import type { X509BundleSource } from '../../identity/source.ts';
@@ -45,14 +45,10 @@ export function createHostAuthentication({ bundles, clock }: HostAuthenticationO
 /** The certificates that the other end showed, its own first. TLS has seen that it has the key of that one. */
 function shownChain(socket: Socket): readonly Uint8Array[] {
   const chain: Uint8Array[] = [];
-  if (!(socket instanceof TLSSocket)) return chain;
-  const seen = new Set<DetailedPeerCertificate>();
-  // Nothing where the connection is gone, an object without members where no certificate was shown.
-  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true) ?? undefined;
-  while (next?.raw !== undefined && !seen.has(next)) {
-    seen.add(next);
+  let next = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  while (next !== undefined) {
     chain.push(next.raw);
-    // One that signed itself is its own issuer.
+    // The next one that was sent, whether or not it is the issuer of this one.
     next = next.issuerCertificate;
   }
   return chain;
