@@ -113,7 +113,8 @@ export async function startRemoteHosts(
       createSvidCertificate(issuer, parts, { ...around(), ...changes }),
     authorityOf,
     ask(client, question) {
-      const tls = client instanceof Agent ? { agent: client } : { ca: serverAuthority.cert, servername: 'localhost', ...client };
+      const tls =
+        client instanceof Agent ? { agent: client } : { ca: serverAuthority.cert, servername: 'localhost', ...client };
       return ask(url, { ...question, tls });
     },
     post: (client, path, body) =>
