@@ -36,7 +36,6 @@ export function createHostAuthentication({ bundles, clock }: HostAuthenticationO
     if (bundles.all().length === 0) {
       throw new SvidxError('bundle_unavailable', 'no X.509 bundle has arrived yet: nobody can be verified');
     }
-    delete shown.svid;
     shown.svid = verifyX509Svid(shown.chain, { bundles, now: clock.now() });
     return shown.svid;
   };
