@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { SpiffeId } from '../../src/spiffe/spiffe-id.ts';
 import { createCertificate } from '../support/certificates.ts';
@@ -8,6 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { findLeaks } from '../support/find-leaks.ts';
 import { ask, type HttpAnswer } from '../support/http.ts';
 import { host } from '../support/remote-hosts.ts';
+import { runSdkProgram } from '../support/sdk-program.ts';
 import { tempFolder } from '../support/temp.ts';
 import { startWorld } from '../support/world.ts';
 
@@ -42,7 +47,24 @@ async function startService() {
       body: JSON.stringify(body),
       tls: { agent },
     });
-  return { ...world, url, health, connect, post };
+  /** A forwarder on loopback, for programs that show no certificate. */
+  const forward = async (): Promise<string> => {
+    const client = mint();
+    const forwarder = createServer((local) => {
+      const remote = connectTls({
+        port: Number(new URL(url).port),
+        ca: authority.cert,
+        servername: 'localhost',
+        ...client,
+      });
+      pipeline(local, remote, local, () => {});
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void forwarder.close());
+    await once(forwarder, 'listening');
+    const address = forwarder.address();
+    return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  };
+  return { ...world, url, health, connect, post, forward };
 }
 
 test('a host on another machine: from its X509-SVID to the credentials of its component, through SPIRE and STS', async () => {
@@ -84,6 +106,20 @@ test('the agent goes away: hosts are let in by the last good bundle', async () =
   await eventually(async () => expect((await health())['remoteHosts']).toMatchObject({ state: 'degraded' }));
   expect((await post(connect(), '/v1/sessions', { component: 'api' })).status).toBe(200);
 });
+
+test("the AWS SDK's default chain on that machine, over a forwarder that shows the host's X509-SVID", async () => {
+  const { connect, post, trust, forward } = await startService();
+  const { secret, session } = JSON.parse((await post(connect(), '/v1/sessions', { component: 'api' })).text);
+  const env = {
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL_STS: trust.stsUrl,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${await forward()}/aws/models`,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN: secret,
+  };
+  const arn = 'arn:aws:sts::111122223333:assumed-role/models/team=api@example.org';
+  expect(await runSdkProgram('aws', ['1', '2'], env)).toEqual([{ ok: arn }, { ok: arn }]);
+  expect(session).toBe(secret.slice(0, 22));
+}, 20_000);
 
 test('nothing listens any more once the service is closed', async () => {
   const { connect, post, service } = await startService();

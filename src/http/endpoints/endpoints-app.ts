@@ -42,7 +42,11 @@ const ENDPOINTS: readonly SdkEndpoint[] = [awsEndpoint, azureEndpoint, gcpEndpoi
  */
 export function createEndpointsApp(options: EndpointsAppOptions): RequestListener {
   const { sessions, broker, logger, url, host } = options;
-  const guard = createEndpointsGuard({ authority: new URL(url).host, readsBody: false });
+  const guard = createEndpointsGuard({
+    authority: new URL(url).host,
+    readsBody: false,
+    viaLoopback: host !== undefined,
+  });
   const limit = createSessionLimits({ ...options, maxUnderWay: MAX_UNDER_WAY });
 
   return async (request, response) => {

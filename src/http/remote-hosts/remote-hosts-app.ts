@@ -46,7 +46,7 @@ export function createRemoteHostsApp(options: RemoteHostsAppOptions): RequestLis
   const { allow, logger, url } = options;
   const audit = createAudit(options);
   const authenticate = createHostAuthentication(options);
-  const guard = createEndpointsGuard({ authority: new URL(url).host, readsBody: true });
+  const guard = createEndpointsGuard({ authority: new URL(url).host, readsBody: true, viaLoopback: true });
   const apps = new Map(allow.map((host) => [host.spiffeId.toString(), createHostApp(host, options)]));
 
   function appFor({ socket }: IncomingMessage, fields: AuditFields): RequestListener {

@@ -308,7 +308,9 @@ describe("a session is its host's own", () => {
 describe('requests come straight from a host that has our address', () => {
   test.each([
     ['another host', { Host: 'elsewhere:8443' }, 421, 'host_unknown'],
-    ['another port', { Host: '127.0.0.1:1' }, 421, 'host_unknown'],
+    ['a name that leads to loopback', { Host: '127.0.0.1.elsewhere.example:8443' }, 421, 'host_unknown'],
+    ['no loopback address', { Host: '128.0.0.1' }, 421, 'host_unknown'],
+    ['loopback with a user', { Host: 'x@127.0.0.1:80' }, 421, 'host_unknown'],
     ['a proxy', { 'X-Forwarded-For': '192.0.2.1' }, 400, 'request_invalid'],
     ['a proxy that says so', { Via: '1.1 proxy' }, 400, 'request_invalid'],
     ['a web page', { Origin: 'https://elsewhere.example' }, 400, 'request_invalid'],
@@ -324,4 +326,15 @@ describe('requests come straight from a host that has our address', () => {
     expect(bodyOf(await world.ask(world.svid(), question))).toMatchObject({ status, code });
     expectNothingDone(world);
   });
+
+  test.each(['127.0.0.1:9000', 'localhost', '[::1]:9000'])(
+    'or from a forwarder on its own loopback, asked as %s',
+    async (Host) => {
+      const world = await startRemoteHosts();
+      const client = world.svid();
+      const { secret } = bodyOf(await world.post(client, '/v1/sessions', { component: 'api' }));
+      const headers = { Host, Authorization: String(secret) };
+      expect((await world.ask(client, { path: '/aws/models', headers })).status).toBe(200);
+    },
+  );
 });
