@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isSecureOrigin } from '../base/http-url.ts';
 import { componentName, list, spiffeIdText } from '../policy/document.ts';
 import type { RemoteHost } from '../policy/evaluate.ts';
-import { tlsFiles, toListenAddress } from './fields.ts';
+import { requestsInSession, tlsFiles, toListenAddress } from './fields.ts';
 import type { ListenAddress } from './listen-address.ts';
 import type { TlsFiles } from './tls-files.ts';
 
@@ -47,12 +47,7 @@ export const remoteHostsDocument = z
       .describe('Where they reach it, `https://host:port`. Else the address of `listen`. Requests must be for it.'),
     tls: tlsFiles,
     allow: list(allowedHost, 'expected at least one host'),
-    requestsPerSecond: z
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .default(1_000)
-      .describe('How much one session may ask there, and at once.'),
+    requestsPerSecond: requestsInSession,
   })
   .superRefine(({ listen, url, allow }, context) => {
     if (url === undefined && WILDCARDS.includes(listen.host)) {

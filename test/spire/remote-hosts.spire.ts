@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,10 @@ describe.skipIf(inject('spire') === undefined)('remote hosts with X509-SVIDs of 
     const allow = [host(HOST, 'api-gateway')];
     world = await startSpireWorld({}, { remoteHosts: { listen, url: undefined, tls, allow, requestsPerSecond: 100 } });
     url = world.service.urls.remoteHosts ?? '';
-    return world.close;
+    return async () => {
+      await world.close();
+      await rm(folder, { recursive: true });
+    };
   });
 
   /** An X509-SVID that the SPIRE server has signed. */
