@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bodyOf, HOST_A, type RemoteHostsWorld, startRemoteHosts, uri } from '../../support/remote-hosts.ts';
 
-const _A = 'spiffe://example.org/host/a';
 const B = 'spiffe://example.org/host/b';
 
 /** What no refusal may have caused. */
