@@ -4,6 +4,7 @@ import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
+import { type HostConfig, hostConfig } from './host.ts';
 import type { Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
@@ -45,6 +46,8 @@ export interface Config extends IssuerConfig {
   readonly stsEndpoint: string | undefined;
   /** The endpoints for SDKs; absent: there are none. */
   readonly endpoints?: EndpointsConfig;
+  /** The components of `svidx host`; absent: there are none. */
+  readonly host?: HostConfig;
   /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
   readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
@@ -66,6 +69,7 @@ const KEYS_OF_THE_BROKER = [
   ['tokenEndpoint'],
   ['aws'],
   ['endpoints'],
+  ['host'],
 ];
 
 /**
@@ -80,7 +84,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, endpoints, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, host, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -105,6 +109,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     ...(endpoints.listen === undefined
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
+    ...(host && { host: hostConfig(document, host, dirname(file)) }),
   });
 }
 
