@@ -1,102 +1,43 @@
-import { createHash } from 'node:crypto';
-import { SvidxError } from '../base/errors.ts';
-import { scrub } from '../base/secret.ts';
-import { javaScriptName, withoutVersion } from './names.ts';
-import { readWorld } from './world.ts';
+import type { CoreLimits } from './core-limits.ts';
+import { invalidComponent } from './invalid-component.ts';
+import { type TranslatedComponent, type TranslateOptions, translateComponent } from './translate.ts';
 
-/** A component made ready to be instantiated any number of times, whoever it is and whatever it may do. */
-export interface CompiledComponent {
-  /** `sha256:` and the SHA-256 of the component's bytes in hexadecimal. */
-  readonly digest: string;
-  /** JavaScript that exports `instantiate`. */
-  readonly source: string;
+/** A component made ready to be instantiated any number of times, in any thread, whoever it is and whatever it may do. */
+export interface CompiledComponent extends Omit<TranslatedComponent, 'cores'> {
   /** The core modules it instantiates, by file name. */
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
-  /** All that it imports, as WIT names it: `package:name/interface@version`, or a plain name. */
-  readonly imports: readonly string[];
-  /** The names of the plain functions it exports, as in WIT. */
-  readonly functions: readonly string[];
-  /** The HTTP handler it exports, such as `wasi:http/incoming-handler@0.2.10`; its function is `handle`. */
-  readonly httpHandler: string | undefined;
-  /** The command it exports, such as `wasi:cli/run@0.2.10`; its function is `run`. */
-  readonly command: string | undefined;
+  /** What one instance of each of them may take, by file name. */
+  readonly limits: ReadonlyMap<string, CoreLimits>;
 }
-
-export interface CompileOptions {
-  /** How many bytes all linear memories of one instance may have together. */
-  readonly memoryBytes: number;
-}
-
-/** Far above the largest guest seen (StarlingMonkey, 14 MB). */
-const MAX_BYTES = 128 * 1024 * 1024;
-
-/** The first eight bytes of a component: magic, version 13, layer 1 (Component Model, Binary, preamble). */
-const COMPONENT_PREAMBLE = Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00]);
-const CORE_MODULE_PREAMBLE = Buffer.from([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
 
 /**
- * Translates a component to JavaScript and core WebAssembly with `jco`. What it may import is not asked here: that is a
- * matter of the policy under whose name it is loaded (`imports/catalogue.ts`).
+ * Compiles a component in this thread. A hostile one can make the translator panic, and then it serves no other: where that
+ * matters, `createCompileCache`.
  * @throws SvidxError `component_invalid`
  */
-export async function compileComponent(bytes: Uint8Array, _options: CompileOptions): Promise<CompiledComponent> {
-  checkPreamble(bytes);
-  const [{ transpileBytes }, { componentWit }] = await Promise.all([
-    import('@bytecodealliance/jco-transpile'),
-    import('@bytecodealliance/jco-transpile/wasm-tools'),
-  ]);
+export async function compileComponent(bytes: Uint8Array, options: TranslateOptions): Promise<CompiledComponent> {
+  return compileTranslated(await translateComponent(bytes, options));
+}
 
-  const world = readWorld(await readable(componentWit(bytes)));
-  const { files, imports, exports } = await readable(
-    transpileBytes(bytes, {
-      name: 'component',
-      // A component has a thread to itself, so what waits may block it.
-      instantiation: { tag: 'sync' },
-      wasiShim: false,
-      nodejsCompat: false,
-      emitTypescriptDeclarations: false,
-      noComponentErrorWrapping: false,
-      // Every core module is a file, none is written into the JavaScript.
-      base64Cutoff: 0,
-    }),
+/**
+ * Compiles the core modules of a component, behind what this thread does.
+ * @throws SvidxError `component_invalid` where the engine refuses one
+ */
+export async function compileTranslated({ cores, ...translated }: TranslatedComponent): Promise<CompiledComponent> {
+  const modules = await Promise.all(
+    [...cores].map(async ([name, { bytes }]) => [name, await compileModule(bytes)] as const),
   );
-
-  const modules = new Map<string, WebAssembly.Module>();
-  for (const [name, content] of Object.entries(files)) {
-    if (name.endsWith('.wasm')) modules.set(name, await readable(WebAssembly.compile(Buffer.from(content))));
-  }
-  // What jco will look up is part of what is checked, also where it is no interface of the world.
-  const listed = new Set(world.imports.map(withoutVersion));
-  const exported = new Set(exports.filter(([, kind]) => kind === 'function').map(([name]) => name));
   return {
-    digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
-    source: Buffer.from(files['component.js'] ?? '').toString('utf8'),
-    modules,
-    imports: [...world.imports, ...imports.filter((name) => !listed.has(name))],
-    functions: world.functions.filter((name) => exported.has(javaScriptName(name))),
-    httpHandler: world.httpHandler,
-    command: world.command,
+    ...translated,
+    modules: new Map(modules),
+    limits: new Map([...cores].map(([name, { limits }]) => [name, limits])),
   };
 }
 
-function checkPreamble(bytes: Uint8Array): void {
-  const preamble = Buffer.from(bytes.subarray(0, 8));
-  if (preamble.equals(CORE_MODULE_PREAMBLE)) {
-    throw invalid('it is a core WebAssembly module; expected a component');
-  }
-  if (!preamble.equals(COMPONENT_PREAMBLE)) throw invalid('it does not begin as a WebAssembly component does');
-  if (bytes.length > MAX_BYTES) throw invalid(`it is larger than ${MAX_BYTES} bytes`);
-}
-
-async function readable<T>(work: Promise<T>): Promise<T> {
+async function compileModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
   try {
-    return await work;
+    return await WebAssembly.compile(bytes);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SvidxError('component_invalid', 'not a valid WebAssembly component', { detail: scrub(reason) });
+    throw invalidComponent(error instanceof Error ? error.message : String(error));
   }
-}
-
-function invalid(problem: string): SvidxError {
-  return new SvidxError('component_invalid', `not a WebAssembly component: ${problem}`);
 }

@@ -5,7 +5,8 @@ import type { Broker } from '../broker/broker.ts';
 import type { Hosting } from '../broker/hosting.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import type { CompiledComponent } from './compile.ts';
-import { compileInThread } from './compile-thread.ts';
+import { createCompileCache } from './compile-cache.ts';
+import type { CompileFolder } from './compile-folder.ts';
 import { componentHandlers, type Egress, HOST_IMPORTS } from './component-handlers.ts';
 import { rememberSecrets } from './given-secrets.ts';
 import type { HttpJob, OutputSink } from './host-side.ts';
@@ -19,6 +20,8 @@ export interface ComponentHostOptions {
   readonly hosting: Hosting;
   readonly egress: Egress;
   readonly clock: Clock;
+  /** Where compiled components outlive this process; without it they do not. */
+  readonly compileFolder?: CompileFolder | undefined;
   /**
    * Where stdout and stderr of an instance go.
    * @param given the secrets that this component was given so far
@@ -99,9 +102,11 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
   const { clock } = options;
   const loaded = new Set<{ close(error: SvidxError): Promise<void> }>();
   const closing = new AbortController();
+  const compiling = createCompileCache({ clock, folder: options.compileFolder });
 
   async function load(name: string, bytes: Uint8Array, limits: ComponentLimits): Promise<LoadedComponent> {
-    const compiled = await compileInThread(bytes, { memoryBytes: limits.memoryBytes }, closing.signal);
+    const { memoryBytes } = limits;
+    const compiled = await compiling.compile(bytes, { memoryBytes }, closing.signal);
     const caller: Caller = { component: name, digest: compiled.digest };
     checkImports(compiled.imports, await options.hosting.rights(caller), name);
     closing.signal.throwIfAborted();
@@ -163,6 +168,7 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
     load,
     async close() {
       closing.abort(stopping());
+      await compiling.close(stopping());
       await Promise.all([...loaded].map((pool) => pool.close(stopping())));
     },
   };

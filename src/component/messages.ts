@@ -1,27 +1,15 @@
-import type { ErrorCode } from '../base/errors.ts';
-import type { CompiledComponent, CompileOptions } from './compile.ts';
+import type { CompiledComponent } from './compile.ts';
 import type { HttpErrorCode } from './egress/error-code.ts';
 import type { ImportOutcome } from './host-import.ts';
 import type { RequestHead, RequestTimeouts, ResponseHead } from './http-messages.ts';
 import type { PipeMessage } from './pipes.ts';
 
-/** What a thread that compiles a component is given when it starts. */
-export interface CompileRequest {
-  readonly bytes: Uint8Array;
-  readonly options: CompileOptions;
-}
-
-/** The one message that it sends. */
-export type CompileOutcome =
-  | { readonly compiled: CompiledComponent }
-  /** The parts of a `SvidxError`, since an error loses its class on the way. */
-  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly detail: string | undefined } };
-
 /** What a worker thread is given when it starts: the component, compiled once by the host. */
 export interface WorkerData {
   /** The JavaScript that `jco` made of the component. */
   readonly source: string;
-  readonly modules: CompiledComponent['modules'];
+  /** Its core modules, and what they may take. */
+  readonly cores: Pick<CompiledComponent, 'modules' | 'limits' | 'memoryBytes'>;
   /** The interfaces that are answered outside the thread: without version, with function names in WIT. */
   readonly remote: readonly { readonly interface: string; readonly functions: readonly string[] }[];
   /** Counts what the host has sent: a thread whose component waits sleeps on it. One 32-bit integer, shared. */

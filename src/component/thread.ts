@@ -48,7 +48,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   const { compiled, remote, handlers, clock, timeoutMs } = options;
   const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const counter = new Int32Array(sent);
-  const data: WorkerData = { source: compiled.source, modules: compiled.modules, remote, sent };
+  const data: WorkerData = { source: compiled.source, cores: coresOf(compiled), remote, sent };
   // No variables, no flags and no streams of the host: whatever the thread prints goes nowhere.
   const worker = new Worker(workerFile(), {
     workerData: data,
@@ -96,7 +96,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     const settled = (): void => {
       timer.cancel();
       // An idle thread does not keep the process alive.
-      if (current === undefined) worker.unref();
+      if (current === undefined && ended === undefined) worker.unref();
     };
     deferred.promise.then(settled, settled);
     return deferred;
@@ -107,6 +107,8 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     arrival.reject(ended);
     current?.reject(ended);
     side.close();
+    // Its end is waited for, also by a process that has nothing else to do.
+    worker.ref();
     return worker.terminate().then(() => {});
   }
 
@@ -170,11 +172,16 @@ export function startComponentThread(options: ComponentThreadOptions): Component
         timer.cancel();
         grace?.cancel();
         // An idle thread does not keep the process alive.
-        worker.unref();
+        if (ended === undefined) worker.unref();
       }
     },
     end,
   };
+}
+
+/** What of it a thread needs; the rest would be copied for nothing. */
+function coresOf({ modules, limits, memoryBytes }: CompiledComponent): WorkerData['cores'] {
+  return { modules, limits, memoryBytes };
 }
 
 /** Functions, symbols and the like cannot even be sent to the thread. */

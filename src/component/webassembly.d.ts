@@ -4,7 +4,7 @@ declare namespace WebAssembly {
     readonly [Symbol.toStringTag]: string;
   }
   class Instance {
-    constructor(module: Module, imports: Imports);
+    constructor(module: Module, imports?: Imports);
     readonly exports: Readonly<Record<string, unknown>>;
   }
   type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;

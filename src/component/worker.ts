@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { createCoreInstances } from './core-instances.ts';
 import { createBorder } from './guest/border.ts';
 import { createGuestImports } from './guest/guest-imports.ts';
 import { createInstanceState, type InstanceState } from './guest/instance-state.ts';
@@ -51,7 +52,8 @@ function run(job: Job): void {
 function freshInstance(): Instance {
   state = createInstanceState(border.send);
   imports.reset();
-  const fresh = instantiate(coreModule, imports.object, (module, given) => new WebAssembly.Instance(module, given));
+  const cores = createCoreInstances(data.cores);
+  const fresh = instantiate(cores.getModule, imports.object, cores.instantiate);
   border.send({ type: 'ready' });
   border.flush();
   return fresh;
@@ -69,12 +71,6 @@ function receive(message: ToWorker): void {
   } else {
     state.receive(message);
   }
-}
-
-function coreModule(name: string): WebAssembly.Module {
-  const module = data.modules.get(name);
-  if (module === undefined) throw new Error(`no core module ${name}`);
-  return module;
 }
 
 function nextId(): number {

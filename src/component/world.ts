@@ -1,4 +1,4 @@
-import { SvidxError } from '../base/errors.ts';
+import { asynchronousComponent } from './invalid-component.ts';
 
 /** What a component imports and exports, as far as the host knows what to do with it. */
 export interface World {
@@ -27,8 +27,9 @@ export function readWorld(wit: string): World {
   const imports = names(text, /^ {2}import ([^;{]+?)(?:;|: (?:func|async func|interface)\b)/gm);
   const exports = names(text, /^ {2}export ([^;{\s]+);/gm);
   const later = [...imports, ...exports].find((name) => /^wasi:.*@0\.3\./.test(name));
-  if (later !== undefined) throw asynchronous(`it is made for WASI 0.3 (${later})`);
-  if (ASYNCHRONOUS.test(text)) throw asynchronous('it has asynchronous functions, streams, futures or error contexts');
+  if (later !== undefined) throw asynchronousComponent(`it is made for WASI 0.3 (${later})`);
+  if (ASYNCHRONOUS.test(text))
+    throw asynchronousComponent('it has asynchronous functions, streams, futures or error contexts');
   return {
     imports,
     functions: names(text, /^ {2}export (%?[a-z0-9-]+): func\b/gm),
@@ -39,11 +40,4 @@ export function readWorld(wit: string): World {
 
 function names(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, name = '']) => name.replaceAll('%', ''));
-}
-
-function asynchronous(problem: string): SvidxError {
-  return new SvidxError(
-    'component_invalid',
-    `the component needs the asynchronous component model, which this host does not have: ${problem}`,
-  );
 }

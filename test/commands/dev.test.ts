@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, watch, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { FULL_POLICY } from '../support/policies.ts';
+import { UNPINNED_POLICY } from '../support/policies.ts';
 import { type Running, startSvidx, svidx } from '../support/svidx.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -35,7 +35,7 @@ async function refused(
   return { code, stdout, stderr, left: await readdir(tmp) };
 }
 
-async function policyFolder(text = FULL_POLICY): Promise<string> {
+async function policyFolder(text = UNPINNED_POLICY): Promise<string> {
   const folder = await tempFolder();
   await writeFile(join(folder, 'api.yaml'), text);
   return folder;
@@ -186,7 +186,7 @@ describe('dev is refused', () => {
   });
 
   test('with policies that are wrong', async () => {
-    const folder = await policyFolder(FULL_POLICY.replace('us-east-1', 'moon'));
+    const folder = await policyFolder(UNPINNED_POLICY.replace('us-east-1', 'moon'));
     const { code, stdout, stderr, left } = await refused('--trust-domain', 'example.org', '--policies', folder);
     expect([code, stdout, left]).toEqual([2, '', []]);
     expect(stderr).toBe(

@@ -3,19 +3,20 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { SvidxError } from '../../src/base/errors.ts';
-import { type CompileOptions, compileComponent } from '../../src/component/compile.ts';
-import { compileInThread } from '../../src/component/compile-thread.ts';
+import { compileComponent } from '../../src/component/compile.ts';
+import type { TranslateOptions } from '../../src/component/translate.ts';
+import { translateInThread } from '../../src/component/translate-thread.ts';
 import { asker, command, counter, habitual, httpHandler } from '../fakes/components.ts';
 import { assembleText } from '../support/assemble.ts';
 import { refusal } from '../support/errors.ts';
 
-const LIMITS: CompileOptions = { memoryBytes: 64 * 1024 * 1024 };
+const LIMITS: TranslateOptions = { memoryBytes: 64 * 1024 * 1024 };
 
 /** In this thread, which is quicker, but not for what could make the translator panic. */
 const compile = (bytes: Uint8Array) => compileComponent(bytes, LIMITS);
 
-const compileApart = (bytes: Uint8Array, signal = new AbortController().signal) =>
-  compileInThread(bytes, LIMITS, signal);
+const translateApart = (bytes: Uint8Array, signal = new AbortController().signal) =>
+  translateInThread(bytes, LIMITS, signal);
 
 let good: Uint8Array;
 
@@ -153,7 +154,7 @@ describe('what is no component is refused', () => {
       '(import "m" (core module $m)) (core instance (instantiate $m))',
       '(import "a:b:c/d" (instance))',
     ]) {
-      expect(await refusal(compileApart(await assembleText(`(component ${text})`)))).toMatchObject({
+      expect(await refusal(translateApart(await assembleText(`(component ${text})`)))).toMatchObject({
         code: 'component_invalid',
         message: 'not a valid WebAssembly component',
       });
@@ -171,7 +172,7 @@ describe('what is no component is refused', () => {
       });
     await fc.assert(
       fc.asyncProperty(fc.oneof(cutAt, changed), async (bytes) => {
-        const error = await compileApart(bytes).then(
+        const error = await translateApart(bytes).then(
           () => undefined,
           (thrown: unknown) => thrown,
         );
@@ -184,24 +185,54 @@ describe('what is no component is refused', () => {
   });
 });
 
+describe('what this host does not run is refused', () => {
+  const module = (text: string): string => `(component (core module $m ${text}) (core instance (instantiate $m)))`;
+
+  test.each([
+    [
+      'an asynchronous function',
+      `(component (core module $m (func (export "go") (result i32) i32.const 0)
+        (func (export "back") (param i32 i32 i32) (result i32) i32.const 0))
+        (core instance $i (instantiate $m))
+        (func (export "go") async (canon lift (core func $i "go") async (callback (func $i "back")))))`,
+      'which this host does not have: it has asynchronous functions',
+    ],
+    ['WASI 0.3', '(component (import "wasi:cli/environment@0.3.0" (instance)))', 'it is made for WASI 0.3'],
+    ['more memory than it may have', module('(memory 1025)'), 'the component needs 67174400 bytes of memory to begin'],
+    ['a shared memory', module('(memory 1 2 shared)'), 'not a valid WebAssembly component'],
+    ['a memory with 64-bit addresses', module('(memory i64 1)'), 'not a valid WebAssembly component'],
+    ['a memory with small pages', module('(memory 1 (pagesize 1))'), 'not a valid WebAssembly component'],
+    ['a table with 64-bit addresses', module('(table i64 1 funcref)'), 'not a valid WebAssembly component'],
+  ])('%s', async (_, text, message) => {
+    const error = await refusal(translateApart(await assembleText(text)));
+    expect(error.code).toBe('component_invalid');
+    expect(error.message).toContain(message);
+  });
+
+  test('but as much memory as it may have, and any maximum, it may declare', async () => {
+    const compiled = await compile(await assembleText(module('(memory 1024 65536)')));
+    expect([...compiled.limits.values()]).toEqual([{ memoryBytes: LIMITS.memoryBytes, tableEntries: 0 }]);
+  });
+});
+
 describe('compiling apart from everything else', () => {
   test('a component that makes the translator panic does not spoil it for the next', async () => {
     const panics = await assembleText('(component (import "m" (core module $m)) (core instance (instantiate $m)))');
-    expect(await refusal(compileApart(panics))).toMatchObject({ code: 'component_invalid' });
-    expect((await compileApart(good)).functions).toContain('add');
+    expect(await refusal(translateApart(panics))).toMatchObject({ code: 'component_invalid' });
+    expect((await translateApart(good)).functions).toContain('add');
   });
 
   test('several at once do not disturb each other', async () => {
     const junk = Buffer.concat([good.subarray(0, 8), Buffer.from('junk')]);
-    const outcomes = await Promise.allSettled([compileApart(good), compileApart(junk), compileApart(good)]);
+    const outcomes = await Promise.allSettled([translateApart(good), translateApart(junk), translateApart(good)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
   test('it can be given up', async () => {
     const reason = new SvidxError('service_stopping', 'enough');
-    await expect(compileApart(good, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(translateApart(good, AbortSignal.abort(reason))).rejects.toBe(reason);
     const controller = new AbortController();
-    const compiling = compileApart(good, controller.signal);
+    const compiling = translateApart(good, controller.signal);
     controller.abort(reason);
     await expect(compiling).rejects.toBe(reason);
   });

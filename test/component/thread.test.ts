@@ -18,6 +18,8 @@ function startThread(
       digest: 'sha256:0',
       source: `export async function instantiate(getModule, imports) { return { ${functions} }; }`,
       modules: new Map(),
+      limits: new Map(),
+      memoryBytes: 0,
       imports: [],
       functions: [],
       httpHandler: undefined,

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { runProgram, startProgram } from '../support/cli.ts';
@@ -47,6 +47,19 @@ test('the packed tarball, installed in an empty folder, gives a working svidx', 
   const claims = await runProgram(svidx, [...run, '--args', '["sts.amazonaws.com"]'], { env: withSocket });
   expect(claims.code, claims.stderr).toBe(0);
   expect(claims.stdout).toContain('spiffe://wasmcloud.dev/spiffe-in-practice/api-gateway');
+
+  // The library, for a host that is not ours: with its types, and as it runs.
+  const program = join(home, 'own-host.mts');
+  await copyFile(join(ROOT, 'examples/own-host.ts'), program);
+  const tsc = join(ROOT, 'node_modules/.bin/tsc');
+  const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom'];
+  const typeRoots = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
+  const checked = await runProgram(tsc, [...strict, ...typeRoots, program], { cwd: home, env });
+  expect(checked.stdout).toBe('');
+  const asked = [program, inject('apiGatewayWasm'), 'api-gateway', 'sts.amazonaws.com'];
+  const own = await runProgram('node', asked, { cwd: home, env: withSocket });
+  expect(own.code, own.stderr).toBe(0);
+  expect(JSON.parse(own.stdout)).toMatchObject({ sub: 'spiffe://wasmcloud.dev/spiffe-in-practice/api-gateway' });
 
   expect(await dev.stop()).toBe(0);
 });

@@ -4,14 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { componentName, grantName, policyDocument, policyJsonSchema } from '../../src/policy/document.ts';
 import { matchesSchema } from '../support/json-schema.ts';
-import { changedPolicy, FULL_POLICY, HOSTING_KEYS, TOKEN_SUBJECTS } from '../support/policies.ts';
+import { changedPolicy, FULL_POLICY, HOSTING_KEYS, TOKEN_SUBJECTS, UNPINNED_POLICY } from '../support/policies.ts';
 
 const SAMPLES = join(import.meta.dirname, '../../policies');
 const samples = readdirSync(SAMPLES).filter((name) => name.endsWith('.yaml'));
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 const schema: Readonly<Record<string, unknown>> = { ...policyJsonSchema() };
-
-const UNPINNED_POLICY = FULL_POLICY.replace(/^digest.*\n/m, '');
 
 function subjects(from: string, to: string): string {
   if (!TOKEN_SUBJECTS.includes(from)) throw new Error(`not in the policy: ${from}`);

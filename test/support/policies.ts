@@ -18,6 +18,9 @@ grants:
     audience: exchange.example.org
 `;
 
+/** The same for any bytes. */
+export const UNPINNED_POLICY = FULL_POLICY.replace(/^digest.*\n/m, '');
+
 /** What a host may be told of a component, to be put behind the keys of `FULL_POLICY` or of another policy. */
 export const HOSTING_KEYS = `digestSelector: true
 wasi: [clocks, random, stdio]

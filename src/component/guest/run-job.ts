@@ -12,7 +12,7 @@ export interface GeneratedModule {
   instantiate(
     getCoreModule: (name: string) => WebAssembly.Module,
     imports: ImportObject,
-    instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => WebAssembly.Instance,
+    instantiateCore: (module: WebAssembly.Module, imports?: WebAssembly.Imports) => WebAssembly.Instance,
   ): Instance;
 }
 

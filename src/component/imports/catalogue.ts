@@ -1,15 +1,7 @@
 import { SvidxError } from '../../base/errors.ts';
 import { scrub } from '../../base/secret.ts';
-
-/** What of a component's rights decides about its imports. */
-export interface ImportRights {
-  readonly identity: boolean;
-  readonly credentials: boolean;
-  readonly wasi: ReadonlySet<string>;
-  readonly config: ReadonlyMap<string, string>;
-  readonly egress: readonly unknown[];
-  readonly injections: readonly unknown[];
-}
+import type { ComponentRights } from '../../broker/hosting.ts';
+import type { WasiInterface } from '../../policy/wasi-interface.ts';
 
 /** One line of a policy that would grant something: a key, and what to add to it. */
 interface PolicyLine {
@@ -25,23 +17,21 @@ interface KnownInterface {
   readonly versions: RegExp;
   readonly versionsText: string;
   /** Whether these rights include it. */
-  granted(rights: ImportRights): boolean;
+  granted(rights: ComponentRights): boolean;
   /** What would include it; `undefined` where nothing is needed. */
   readonly policyLine: PolicyLine | undefined;
-  /** Its functions that make the component wait, as `jco` names them. */
-  readonly suspending: readonly string[];
 }
 
 const WASI_0_2 = { versions: /^0\.2\.(?:0|[1-9]\d*)$/, versionsText: '0.2.0 and later' } as const;
 
 /** There for everybody: nothing behind it reaches out of the component's thread, or it is empty. */
-function free(name: string, suspending: readonly string[] = []): KnownInterface {
-  return { name, ...WASI_0_2, granted: () => true, policyLine: undefined, suspending };
+function free(name: string): KnownInterface {
+  return { name, ...WASI_0_2, granted: () => true, policyLine: undefined };
 }
 
-function wasi(name: string, value: string): KnownInterface {
-  const granted = (rights: ImportRights): boolean => rights.wasi.has(value);
-  return { name, ...WASI_0_2, granted, policyLine: { key: 'wasi', value }, suspending: [] };
+function wasi(name: string, value: WasiInterface): KnownInterface {
+  const granted = (rights: ComponentRights): boolean => rights.wasi.has(value);
+  return { name, ...WASI_0_2, granted, policyLine: { key: 'wasi', value } };
 }
 
 /** Every interface that the host has, each with the rights it takes. All others are refused. */
@@ -52,7 +42,6 @@ const CATALOGUE: readonly KnownInterface[] = [
     versionsText: '0.0.1',
     granted: (rights) => rights.identity,
     policyLine: { key: 'audiences', value: 'AUDIENCE' },
-    suspending: ['get'],
   },
   {
     name: 'svidx:credentials/store',
@@ -60,7 +49,6 @@ const CATALOGUE: readonly KnownInterface[] = [
     versionsText: '0.1.0',
     granted: (rights) => rights.credentials,
     policyLine: { key: 'grants', value: 'NAME: { ... }' },
-    suspending: ['get'],
   },
   {
     name: 'wasi:config/store',
@@ -68,7 +56,6 @@ const CATALOGUE: readonly KnownInterface[] = [
     versionsText: '0.2.0-draft and 0.2.0-rc.1',
     granted: (rights) => rights.config.size > 0,
     policyLine: { key: 'config', value: 'KEY: VALUE' },
-    suspending: ['get', 'get-all'],
   },
 
   // An HTTP handler needs the types without any right to send.
@@ -78,7 +65,6 @@ const CATALOGUE: readonly KnownInterface[] = [
     ...WASI_0_2,
     granted: (rights) => rights.egress.length + rights.injections.length > 0,
     policyLine: { key: 'egress', value: 'https://HOST' },
-    suspending: [],
   },
 
   wasi('wasi:clocks/monotonic-clock', 'clocks'),
@@ -91,16 +77,8 @@ const CATALOGUE: readonly KnownInterface[] = [
   wasi('wasi:cli/stderr', 'stdio'),
 
   free('wasi:io/error'),
-  free('wasi:io/poll', ['[method]pollable.block', 'poll']),
-  free('wasi:io/streams', [
-    '[method]input-stream.blocking-read',
-    '[method]input-stream.blocking-skip',
-    '[method]output-stream.blocking-write-and-flush',
-    '[method]output-stream.blocking-flush',
-    '[method]output-stream.blocking-write-zeroes-and-flush',
-    '[method]output-stream.blocking-splice',
-  ]),
-
+  free('wasi:io/poll'),
+  free('wasi:io/streams'),
   // What toolchains import out of habit: there, and empty.
   free('wasi:cli/environment'),
   free('wasi:cli/exit'),
@@ -123,20 +101,11 @@ const CATALOGUE: readonly KnownInterface[] = [
 const BY_NAME: ReadonlyMap<string, KnownInterface> = new Map(CATALOGUE.map((known) => [known.name, known]));
 
 /**
- * The functions among these imports that suspend the component while the host works (JSPI), as `jco` names them:
- * `wasi:io/poll@0.2.10#[method]pollable.block`.
- * @param imports as WIT names them, with version
- */
-export function suspendingImports(imports: readonly string[]): string[] {
-  return imports.flatMap((name) => (find(name)?.suspending ?? []).map((fn) => `${name}#${fn}`));
-}
-
-/**
  * Lets a component be loaded under a name only if its rights include all that it imports.
  * @param component the name; its policy is what the refusal speaks of
  * @throws SvidxError `component_import_denied`, with every import that is missing and the policy lines that would grant it
  */
-export function checkImports(imports: readonly string[], rights: ImportRights, component: string): void {
+export function checkImports(imports: readonly string[], rights: ComponentRights, component: string): void {
   const missing = imports.filter((name) => find(name)?.granted(rights) !== true);
   if (missing.length === 0) return;
   const known = missing.flatMap((name) => find(name) ?? []);
@@ -169,7 +138,7 @@ function toThem(known: readonly KnownInterface[], missing: readonly string[]): s
 }
 
 /** One line for each key, which may replace the one that is there: `wasi` with what the policy has already. */
-function policyLines(known: readonly KnownInterface[], rights: ImportRights): string[] {
+function policyLines(known: readonly KnownInterface[], rights: ComponentRights): string[] {
   const lines = known.flatMap(({ policyLine }) => policyLine ?? []);
   const values = (wanted: PolicyLine['key']): string[] => [
     ...new Set(lines.filter(({ key }) => key === wanted).map(({ value }) => value)),
