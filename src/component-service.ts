@@ -1,4 +1,5 @@
 import type { Health } from './base/health.ts';
+import { openCompileFolder } from './component/compile-folder.ts';
 import { createHostedComponent, type HostedComponent } from './component/hosted-component.ts';
 import type { Config } from './config/config.ts';
 import type { HostConfig } from './config/host.ts';
@@ -40,7 +41,7 @@ export async function createComponentService(
   deps: Omit<ServiceDeps, 'health'>,
 ): Promise<ComponentService> {
   const { clock, logger } = deps;
-  const { listen, tls: tlsFiles, components } = config.host;
+  const { listen, tls: tlsFiles, cache, components } = config.host;
   const hosted = new Map<string, HostedComponent>();
   const closers: (() => Promise<void> | void)[] = [];
   const close = async (): Promise<void> => {
@@ -53,6 +54,8 @@ export async function createComponentService(
     const tls = tlsFiles && (await watchTlsFiles({ files: tlsFiles, clock, logger }));
     if (tls !== undefined) closers.push(tls.close);
 
+    const compileFolder = cache === undefined ? undefined : await openCompileFolder({ path: cache, logger });
+
     const service = await createService(config, {
       ...deps,
       health: {
@@ -63,7 +66,7 @@ export async function createComponentService(
     closers.push(service.close);
 
     const { broker, hosting, policies } = service;
-    const host = createLoggingHost({ broker, hosting, clock, logger });
+    const host = createLoggingHost({ broker, hosting, compileFolder, clock, logger });
     closers.push(host.close);
     const listener = await listenOnTcp(listen, clock, tls, COMPONENT_LIMITS);
 

@@ -2,6 +2,7 @@ import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import type { Broker } from './broker/broker.ts';
 import type { Hosting } from './broker/hosting.ts';
+import type { CompileFolder } from './component/compile-folder.ts';
 import { createEgress } from './component/egress/egress.ts';
 import { type ComponentHost, createComponentHost } from './component/host.ts';
 import type { OutputSink } from './component/host-side.ts';
@@ -12,6 +13,8 @@ export interface LoggingHostOptions {
   readonly hosting: Hosting;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where compiled components outlive this process; without it they do not. */
+  readonly compileFolder?: CompileFolder | undefined;
   /** Where a component's stdout and stderr go instead of the log, if that is so now. */
   readonly directOutput?: () => OutputSink | undefined;
 }

@@ -4,11 +4,15 @@ import { createLogger } from '../base/logger.ts';
 import { createComponentService } from '../component-service.ts';
 import { type Config, type IssuerConfig, loadConfig } from '../config/config.ts';
 import type { HostConfig } from '../config/host.ts';
+import { loadPolicyFolder } from '../config/policy-folder.ts';
+import { readTlsFiles } from '../config/tls-files.ts';
+import { checkComponents } from './check-components.ts';
 import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface HostOptions {
   readonly config: string;
+  readonly check?: true;
   readonly json?: true;
 }
 
@@ -17,6 +21,13 @@ export async function host(terminal: Terminal, options: HostOptions): Promise<vo
   const config = await loadConfig(options.config, terminal.env);
   if (!hasHost(config)) {
     throw new SvidxError('config_invalid', `${options.config}: host: is missing; it says which components run where`);
+  }
+  if (options.check) {
+    for (const files of [config.tls, config.host.tls]) if (files !== undefined) await readTlsFiles(files);
+    await checkComponents(config.host, await loadPolicyFolder(config.policyFolder, config.trustDomain));
+    const names = config.host.components.map(({ component }) => component);
+    terminal.print(`${options.config}: good, with components ${names.join(', ')}`);
+    return;
   }
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
   // From here on: a signal during the start must not leave the socket behind.

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Health } from '../base/health.ts';
@@ -11,6 +10,7 @@ import type { ComponentHost, ComponentLimits, LoadedComponent } from './host.ts'
 import { checkImports } from './imports/catalogue.ts';
 import { OutOfService } from './out-of-service.ts';
 import { healthOf, logChange, outOfService, type Running, type ServiceState } from './service-state.ts';
+import { sha256 } from './sha256.ts';
 
 export interface HostedComponentOptions {
   /** Its name in the policies. */
@@ -62,6 +62,11 @@ const LASTING: ReadonlySet<ErrorCode> = new Set([
 const STARTING = outOfService('the component is not loaded yet');
 const STOPPED = outOfService('the host is shutting down');
 
+/** What is said of a component that answers no requests. */
+export function notHttpHandler(): SvidxError {
+  return new SvidxError('component_export_unknown', 'no HTTP handler: expected wasi:http/incoming-handler@0.2');
+}
+
 /**
  * Keeps a component in service. A new file is loaded beside what runs, and takes over when it is ready; requests under way
  * finish where they began. What cannot be loaded leaves in service what was, as long as the policy in force allows that.
@@ -107,7 +112,7 @@ export function createHostedComponent(options: HostedComponentOptions): HostedCo
     const kept = denial === undefined ? running : undefined;
     try {
       const bytes = await readComponentFile(file);
-      const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+      const digest = `sha256:${(await sha256(bytes)).toString('hex')}`;
       if (digest === running?.loaded.digest) {
         if (denial !== undefined) throw denial;
         return { running, trouble: undefined };
@@ -125,12 +130,11 @@ export function createHostedComponent(options: HostedComponentOptions): HostedCo
     // The policy first: what it does not allow is not worth the work, and nobody's business.
     await hosting.rights({ component, digest });
     const loaded = await host.load(component, bytes, limits);
-    if (loaded.isHttpHandler) return { loaded, since: clock.now(), allowedBy };
-    void loaded.retire();
-    throw new SvidxError(
-      'component_export_unknown',
-      'the component is no HTTP handler: expected wasi:http/incoming-handler@0.2',
-    );
+    if (!loaded.isHttpHandler) {
+      void loaded.retire();
+      throw notHttpHandler();
+    }
+    return { loaded, since: clock.now(), allowedBy };
   }
 
   function onChange(state: ServiceState, previous: ServiceState): void {

@@ -9,6 +9,8 @@ const MAX_COMPONENTS = 200;
 
 const { timeout, memory, instances } = DEFAULT_COMPONENT_LIMITS;
 
+const folderText = z.string().regex(/^\P{Cc}+$/u, 'expected the path of a folder');
+
 const hostedComponent = z
   .strictObject({
     component: componentName.describe('Its name, as the policies have it. Each once.'),
@@ -56,6 +58,11 @@ export const hostDocument = z.strictObject({
     .default(false)
     .describe('Allows an address beyond loopback there without `tls`: a proxy must terminate TLS.'),
   tls: tlsFiles.optional(),
+  cache: folderText
+    .optional()
+    .describe(
+      'A folder that keeps compiled components over a restart, relative to this file: of this user, and closed to others. Made where it does not exist.',
+    ),
   components: z
     .array(hostedComponent)
     .min(1, 'expected at least one component')

@@ -13,6 +13,8 @@ export interface HostConfig {
   readonly listen: ListenAddress;
   /** `undefined` for plain HTTP. */
   readonly tls: TlsFiles | undefined;
+  /** The absolute path of a folder for compiled components; `undefined` for none. */
+  readonly cache: string | undefined;
   /** No two have the same name, or the same route. */
   readonly components: readonly HostedComponentConfig[];
 }
@@ -36,6 +38,7 @@ export function hostConfig({ locate }: YamlDocument<unknown>, host: HostDocument
   return Object.freeze({
     listen: host.listen,
     tls: host.tls && resolveTlsFiles(host.tls, folder),
+    cache: host.cache === undefined ? undefined : resolve(folder, host.cache),
     components: Object.freeze(
       host.components.map((component) => Object.freeze({ ...component, file: resolve(folder, component.file) })),
     ),
