@@ -1,15 +1,28 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type CompileFolder, openCompileFolder } from '../../src/component/compile-folder.ts';
 import { sha256 } from '../../src/component/sha256.ts';
 import { command } from '../fakes/components.ts';
+import { createMemoryLog } from '../fakes/log.ts';
 import { MARKS, markedHandler, tokenHandler } from '../fakes/marked-http.ts';
 import { holdRequest } from '../support/held-request.ts';
-import { startHosted } from '../support/hosted.ts';
+import { type Hosted, type HostedOptions, startHosted } from '../support/hosted.ts';
 
 let A: Uint8Array;
 let B: Uint8Array;
+let folder: string;
+let compileFolder: CompileFolder;
 beforeAll(async () => {
-  [A, B] = await Promise.all([markedHandler('aa'), markedHandler('bb')]);
+  [A, B, folder] = await Promise.all([markedHandler('aa'), markedHandler('bb'), mkdtemp(join(tmpdir(), 'svidx-'))]);
+  compileFolder = await openCompileFolder({ path: folder, logger: createMemoryLog().logger });
 });
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function start(options: HostedOptions): Promise<Hosted> {
+  return startHosted({ compileFolder, ...options });
+}
 
 const ALL_A = 'aa'.repeat(MARKS);
 const ALL_B = 'bb'.repeat(MARKS);
@@ -25,7 +38,7 @@ function refused(code: string): object {
 
 describe('a hosted component', () => {
   test('is loaded from its file, and says so', async () => {
-    const { component, log, ask } = await startHosted({ bytes: A });
+    const { component, log, ask } = await start({ bytes: A });
     expect(await ask()).toMatchObject({ status: 200, text: ALL_A });
     const digest = await digestOf(A);
     expect(component.digest()).toBe(digest);
@@ -34,7 +47,7 @@ describe('a hosted component', () => {
   });
 
   test('is replaced when its file changes, and a request under way is finished by the old one', async () => {
-    const { component, log, ask, arrivals, write, url } = await startHosted({ bytes: A });
+    const { component, log, ask, arrivals, write, url } = await start({ bytes: A });
     const held = holdRequest(url);
     await arrivals.next();
     await write(B);
@@ -50,7 +63,7 @@ describe('a hosted component', () => {
   });
 
   test('drops no request while it is replaced again and again, and no answer is of both', async () => {
-    const { component, ask, write } = await startHosted({ bytes: A, limits: { maxWaiting: 1_000 } });
+    const { component, ask, write } = await start({ bytes: A, limits: { maxWaiting: 1_000 } });
     const texts = new Set<string>();
     let over = false;
     const client = async (): Promise<void> => {
@@ -70,7 +83,7 @@ describe('a hosted component', () => {
   });
 
   test('lets those who wait for the old one be served by it', async () => {
-    const { component, ask, arrivals, write, url } = await startHosted({ bytes: A, limits: { instances: 1 } });
+    const { component, ask, arrivals, write, url } = await start({ bytes: A, limits: { instances: 1 } });
     const held = holdRequest(url);
     await arrivals.next();
     const waiting = holdRequest(url);
@@ -83,7 +96,7 @@ describe('a hosted component', () => {
   });
 
   test('stays the last good one while its file is bad, says why once, and goes on with a good one', async () => {
-    const { component, log, ask, write } = await startHosted({ bytes: A });
+    const { component, log, ask, write } = await start({ bytes: A });
     for (const bad of [A.subarray(0, A.length / 2), GARBAGE]) {
       await write(bad);
       await component.check();
@@ -108,7 +121,7 @@ describe('a hosted component', () => {
   });
 
   test('is looked at again by itself', async () => {
-    const { clock, component, ask, write } = await startHosted({ bytes: A });
+    const { clock, component, ask, write } = await start({ bytes: A });
     await write(B);
     await clock.advance(2_000);
     // The poll has begun a look, and this one comes after it.
@@ -119,7 +132,7 @@ describe('a hosted component', () => {
 
 describe('what cannot be loaded', () => {
   test('answers 503 with the code and nothing else, and is loaded when there is something', async () => {
-    const { component, file, ask, write } = await startHosted({});
+    const { component, file, ask, write } = await start({});
     expect(await ask()).toMatchObject(refused('config_invalid'));
     expect(component.digest()).toBeUndefined();
     expect(component.health()).toEqual({
@@ -139,14 +152,14 @@ describe('what cannot be loaded', () => {
     ['one that imports what its policy does not grant', tokenHandler, 'component_import_denied'],
   ])('%s', async (_, build, code) => {
     const policy = 'wasi: [clocks]';
-    const { component, log, ask } = await startHosted({ bytes: await build(), policy });
+    const { component, log, ask } = await start({ bytes: await build(), policy });
     expect(await ask()).toMatchObject(refused(code));
     expect(component.health()).toMatchObject({ state: 'down', code });
     expect(log.entries().at(0)).toMatchObject({ event: 'component.load_failed', component: 'api', error: { code } });
   });
 
   test('is tried again after a while where the file may be good, and only then', async () => {
-    const { component, clock, loads } = await startHosted({ bytes: await markedHandler('x', 'unreachable') });
+    const { component, clock, loads } = await start({ bytes: await markedHandler('x', 'unreachable') });
     for (const [ms, expected] of [
       [29_000, 1],
       [1_000, 2],
@@ -160,7 +173,7 @@ describe('what cannot be loaded', () => {
   });
 
   test('is not tried again where bytes and policy are as they were', async () => {
-    const { component, clock, loads, setPolicy } = await startHosted({ bytes: GARBAGE });
+    const { component, clock, loads, setPolicy } = await start({ bytes: GARBAGE });
     await clock.advance(600_000);
     await component.check();
     expect(loads()).toBe(1);
@@ -170,7 +183,7 @@ describe('what cannot be loaded', () => {
   });
 
   test('is not even compiled where the policy does not allow it', async () => {
-    const { ask, loads } = await startHosted({ bytes: A, policy: `digest: ${await digestOf(B)}\naudiences: [me]` });
+    const { ask, loads } = await start({ bytes: A, policy: `digest: ${await digestOf(B)}\naudiences: [me]` });
     expect(await ask()).toMatchObject(refused('policy_denied'));
     expect(loads()).toBe(0);
   });
@@ -178,7 +191,7 @@ describe('what cannot be loaded', () => {
 
 describe('when the policy changes', () => {
   test('nothing happens to what it still allows', async () => {
-    const { component, ask, loads, setPolicy } = await startHosted({ bytes: A });
+    const { component, ask, loads, setPolicy } = await start({ bytes: A });
     setPolicy('audiences: [me, you]');
     expect((await ask()).text).toBe(ALL_A);
     await component.check();
@@ -187,7 +200,7 @@ describe('when the policy changes', () => {
   });
 
   test('the next request is refused once there is none, whoever has noticed', async () => {
-    const { component, log, ask, setPolicy } = await startHosted({ bytes: A });
+    const { component, log, ask, setPolicy } = await start({ bytes: A });
     expect((await ask()).status).toBe(200);
     setPolicy(undefined);
     expect(await ask()).toMatchObject(refused('policy_denied'));
@@ -203,7 +216,7 @@ describe('when the policy changes', () => {
   });
 
   test('so it is once an import is not granted any more', async () => {
-    const { component, ask, setPolicy } = await startHosted({ bytes: await tokenHandler() });
+    const { component, ask, setPolicy } = await start({ bytes: await tokenHandler() });
     expect((await ask()).status).toBe(200);
     setPolicy('wasi: [clocks]');
     expect(await ask()).toMatchObject(refused('component_import_denied'));
@@ -213,7 +226,7 @@ describe('when the policy changes', () => {
   });
 
   test('a bad file is no reason to keep what the policy does not allow', async () => {
-    const { component, log, ask, write, setPolicy } = await startHosted({ bytes: A });
+    const { component, log, ask, write, setPolicy } = await start({ bytes: A });
     await write(GARBAGE);
     await component.check();
     expect((await ask()).status).toBe(200);
@@ -224,7 +237,7 @@ describe('when the policy changes', () => {
   });
 
   test('other bytes that it pins are loaded when they are there', async () => {
-    const { component, ask, write, setPolicy } = await startHosted({ bytes: A });
+    const { component, ask, write, setPolicy } = await start({ bytes: A });
     setPolicy(`digest: ${await digestOf(B)}\naudiences: [me]`);
     expect(await ask()).toMatchObject(refused('policy_denied'));
     await write(B);
@@ -233,7 +246,7 @@ describe('when the policy changes', () => {
   });
 
   test('no request is dropped where the file that it pins was there before', async () => {
-    const { component, ask, write, setPolicy } = await startHosted({
+    const { component, ask, write, setPolicy } = await start({
       bytes: A,
       policy: `digest: ${await digestOf(A)}\naudiences: [me]`,
     });
@@ -248,7 +261,7 @@ describe('when the policy changes', () => {
   });
 
   test('requests under way finish, those that wait for it are refused', async () => {
-    const { ask, arrivals, url, setPolicy } = await startHosted({ bytes: A, limits: { instances: 1 } });
+    const { ask, arrivals, url, setPolicy } = await start({ bytes: A, limits: { instances: 1 } });
     const held = holdRequest(url);
     await arrivals.next();
     const waiting = holdRequest(url);
@@ -260,7 +273,7 @@ describe('when the policy changes', () => {
   });
 
   test('those that wait are served by the bytes that it allows instead, where they are there', async () => {
-    const { ask, arrivals, url, write, setPolicy } = await startHosted({ bytes: A, limits: { instances: 1 } });
+    const { ask, arrivals, url, write, setPolicy } = await start({ bytes: A, limits: { instances: 1 } });
     const held = holdRequest(url);
     await arrivals.next();
     const waiting = holdRequest(url);
@@ -275,7 +288,7 @@ describe('when the policy changes', () => {
 });
 
 test('a closed one answers no more', async () => {
-  const { component, ask } = await startHosted({ bytes: A });
+  const { component, ask } = await start({ bytes: A });
   component.close();
   expect(await ask()).toMatchObject(refused('service_stopping'));
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { createHosting } from '../../src/broker/hosting.ts';
+import type { CompileFolder } from '../../src/component/compile-folder.ts';
 import { type ComponentHost, type ComponentLimits, createComponentHost } from '../../src/component/host.ts';
 import { createHostedComponent, type HostedComponent } from '../../src/component/hosted-component.ts';
 import { createComponentHttp } from '../../src/http/component-http.ts';
@@ -52,10 +53,13 @@ export interface HostedOptions {
   readonly bytes?: Uint8Array;
   readonly policy?: string;
   readonly limits?: Partial<ComponentLimits>;
+  /** Spares a test what another one has compiled. */
+  readonly compileFolder?: CompileFolder;
 }
 
 /** Starts it, and waits until it is loaded or known not to be. */
-export async function startHosted({ bytes, policy = 'audiences: [me]', limits }: HostedOptions): Promise<Hosted> {
+export async function startHosted(options: HostedOptions): Promise<Hosted> {
+  const { bytes, policy = 'audiences: [me]', limits, compileFolder } = options;
   const log = createMemoryLog();
   const clock = createFakeClock();
   const { logger } = log;
@@ -69,6 +73,7 @@ export async function startHosted({ bytes, policy = 'audiences: [me]', limits }:
     broker: createFakeBroker(),
     hosting,
     egress: NO_EGRESS,
+    compileFolder,
     clock: systemClock,
     openOutput: () => ({ write() {}, end() {} }),
   });
