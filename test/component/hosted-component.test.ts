@@ -47,7 +47,7 @@ describe('a hosted component', () => {
   });
 
   test('is replaced when its file changes, and a request under way is finished by the old one', async () => {
-    const { component, log, ask, arrivals, write, url } = await start({ bytes: A });
+    const { component, log, ask, arrivals, retired, write, url } = await start({ bytes: A });
     const held = holdRequest(url);
     await arrivals.next();
     await write(B);
@@ -55,6 +55,7 @@ describe('a hosted component', () => {
     await component.check();
     expect((await ask('x')).text).toBe(ALL_B);
     expect(await held.finish()).toMatchObject({ status: 200, text: ALL_A });
+    expect(await Promise.all(retired)).toEqual([await digestOf(A)]);
     expect(log.entries().at(-1)).toMatchObject({
       event: 'component.replaced',
       digest: await digestOf(B),
@@ -145,6 +146,11 @@ describe('what cannot be loaded', () => {
     expect(await ask()).toMatchObject({ status: 200, text: ALL_A });
   });
 
+  test('leaves no thread behind', async () => {
+    const { retired } = await start({ bytes: await command(), policy: 'wasi: [clocks]' });
+    expect(await Promise.all(retired)).toEqual([await digestOf(await command())]);
+  });
+
   test.each([
     ['no component', async () => GARBAGE, 'component_invalid'],
     ['no HTTP handler', command, 'component_export_unknown'],
@@ -200,11 +206,12 @@ describe('when the policy changes', () => {
   });
 
   test('the next request is refused once there is none, whoever has noticed', async () => {
-    const { component, log, ask, setPolicy } = await start({ bytes: A });
+    const { component, log, ask, retired, setPolicy } = await start({ bytes: A });
     expect((await ask()).status).toBe(200);
     setPolicy(undefined);
     expect(await ask()).toMatchObject(refused('policy_denied'));
     expect(component.health()).toMatchObject({ state: 'down', code: 'policy_denied' });
+    expect(await Promise.all(retired)).toEqual([await digestOf(A)]);
     expect(log.entries().filter(({ event, level }) => event !== undefined && level !== 'debug')).toMatchObject([
       { event: 'component.loaded' },
       { event: 'component.stopped', component: 'api', digest: await digestOf(A), error: { code: 'policy_denied' } },

@@ -3,6 +3,8 @@ import type { HttpAnswer } from './http.ts';
 
 /** A request whose body is not finished, so that a component that reads it to the end is not either. */
 export interface HeldRequest {
+  /** Resolves when the server has begun to answer it. */
+  readonly accepted: Promise<void>;
   /** Ends the body, and gives the answer. */
   finish(): Promise<HttpAnswer>;
   /** The answer, if it comes before the body's end. */
@@ -11,7 +13,8 @@ export interface HeldRequest {
 
 /** Begins a POST and holds it. */
 export function holdRequest(url: string, path = '/'): HeldRequest {
-  const outgoing = request(new URL(path, url), { method: 'POST', agent: false });
+  const headers = { Expect: '100-continue', 'Transfer-Encoding': 'chunked' };
+  const outgoing = request(new URL(path, url), { method: 'POST', agent: false, headers });
   const answer = new Promise<HttpAnswer>((resolve, reject) => {
     outgoing.on('error', reject);
     outgoing.on('response', (response) => {
@@ -25,8 +28,10 @@ export function holdRequest(url: string, path = '/'): HeldRequest {
     });
   });
   answer.catch(() => {});
+  const accepted = new Promise<void>((resolve) => outgoing.once('continue', resolve));
   outgoing.write('half of it, ');
   return {
+    accepted,
     answer,
     finish() {
       outgoing.end('and the rest');

@@ -30,6 +30,8 @@ export interface Hosted {
   readonly clock: FakeClock;
   /** The digest of what was loaded, for each request that was handed to it, to run or to wait. */
   readonly arrivals: Arrivals<string>;
+  /** The digest of what was taken out of service, for each once its threads have ended. */
+  readonly retired: readonly Promise<string>[];
   /** How often bytes were handed to the host to be loaded. */
   loads(): number;
   /** Replaces the file in one step. Nothing looks at it yet. */
@@ -66,6 +68,7 @@ export async function startHosted(options: HostedOptions): Promise<Hosted> {
   const file = join(await tempFolder(), 'api.wasm');
   let policies = policiesWith(policy);
   let loads = 0;
+  const retired: Promise<string>[] = [];
   const arrivals = createArrivals<string>();
 
   const hosting = createHosting({ policies: () => policies, clock: systemClock, logger });
@@ -89,6 +92,10 @@ export async function startHosted(options: HostedOptions): Promise<Hosted> {
         const loaded = await host.load(...args);
         return {
           ...loaded,
+          retire(refusal) {
+            retired.push(loaded.retire(refusal).then(() => loaded.digest));
+            return Promise.resolve();
+          },
           serve(job, signal) {
             const served = loaded.serve(job, signal);
             arrivals.push(loaded.digest);
@@ -115,6 +122,7 @@ export async function startHosted(options: HostedOptions): Promise<Hosted> {
     log,
     clock,
     arrivals,
+    retired,
     loads: () => loads,
     async write(content) {
       await writeFile(`${file}.new`, content);
