@@ -8,6 +8,7 @@ const ROWS: readonly (readonly [string, () => Promise<readonly Row[]>])[] = [
   ['exchange', async () => (await import('./rows/cold-exchange.ts')).coldExchange()],
   ['single-flight', async () => (await import('./rows/single-flight.ts')).singleFlight()],
   ['held', async () => (await import('./rows/held-identities.ts')).heldIdentities()],
+  ['component', async () => (await import('./rows/component-host.ts')).componentHost()],
   ['startup', async () => (await import('./rows/startup.ts')).startup()],
 ];
 

@@ -20,7 +20,8 @@ export interface LoggingHostOptions {
 }
 
 /** A component host whose components write into the log, each line marked with its component. */
-export function createLoggingHost({ logger, directOutput, ...options }: LoggingHostOptions): ComponentHost {
+export function createLoggingHost({ directOutput, ...options }: LoggingHostOptions): ComponentHost {
+  const { logger } = options;
   return createComponentHost({
     ...options,
     egress: createEgress(options),

@@ -6,8 +6,8 @@ import { type Broker, createBroker } from './broker/broker.ts';
 import { createHosting, type Hosting } from './broker/hosting.ts';
 import { createTokenFiles } from './broker/token-files.ts';
 import { startBundleSource } from './bundle-source.ts';
+import { warnOfClosedTokenEndpoint } from './closed-token-endpoint.ts';
 import type { Config, IssuerConfig } from './config/config.ts';
-
 import { watchPolicies } from './config/policy-folder.ts';
 import { watchTlsFiles } from './config/tls-files.ts';
 import { createExchangers } from './exchangers.ts';
@@ -154,7 +154,15 @@ async function serveBroker(
   otherParts: HealthParts,
 ): Promise<ServedBroker> {
   const { trustDomain, spireTimeoutMs: timeoutMs } = config;
-  const policies = await watchPolicies({ folder: config.policyFolder, trustDomain, clock, logger });
+  const policies = await watchPolicies({
+    folder: config.policyFolder,
+    trustDomain,
+    clock,
+    logger,
+    onSet: (set) => {
+      if (config.tokenEndpoint === undefined) warnOfClosedTokenEndpoint(set, logger);
+    },
+  });
   closers.push(policies.close);
 
   const { createDelegatedIdentityApi } = await import('./identity/delegated-identity/api.ts');
@@ -176,6 +184,8 @@ async function serveBroker(
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
   const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
+  const { removeStaleSockets } = await import('./workload-api/stale-sockets.ts');
+  await removeStaleSockets({ privateSocket: config.brokerSocket, clock, logger });
   const sockets = createWorkloadSockets({
     trustDomain,
     broker,

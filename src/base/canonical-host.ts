@@ -17,7 +17,6 @@ export function canonicalHost(text: string): string | undefined {
   const [, bracketed] = /^\[([0-9a-f:.]+)\]$/i.exec(text) ?? [];
   const address = bracketed ?? text;
   if (ipVersion(address) === 6) return new URL(`http://[${address}]`).hostname.slice(1, -1);
-  if (bracketed !== undefined) return undefined;
   const name = parseHostName(text);
   return name !== undefined && DNS_NAME.test(name) ? name : undefined;
 }

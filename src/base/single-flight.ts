@@ -1,3 +1,4 @@
+import { abortable } from './abortable.ts';
 import type { Clock } from './clock.ts';
 
 export interface SingleFlightOptions {
@@ -71,14 +72,4 @@ export function createSingleFlight<V>(options: SingleFlightOptions): SingleFligh
       return abortable(flights.get(key) ?? start(key, work), signal);
     },
   };
-}
-
-/** The promise's outcome, or the signal's reason if that comes first. The promise itself is not disturbed. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -12,7 +12,7 @@ import { scrub } from '../base/secret.ts';
  * `identity.mint` and `credentials.exchange` are what was asked upstream, refreshes in the background included.
  * `component.rights` is what the policy says to the host of a component, where it says no.
  * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
- * `session.open`, `session.revoke` and `session.expire` are the life of a session.
+ * `session.open`, `session.revoke` and `session.expire` are the life of a session, `session.refuse` is a secret that is of none.
  */
 export type AuditAction =
   | 'identity.request'
@@ -26,7 +26,8 @@ export type AuditAction =
   | 'token_file.request'
   | 'session.open'
   | 'session.revoke'
-  | 'session.expire';
+  | 'session.expire'
+  | 'session.refuse';
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {
@@ -39,6 +40,8 @@ export interface AuditFields {
   target?: string;
   /** The ID of a session, which proves nothing. */
   session?: string;
+  /** How many there were, where one event stands for several. */
+  count?: number;
   /** SHA-256 of the JWT-SVID that was handed out or exchanged. */
   tokenSha256?: string;
   /** Who proved to be whom at the token endpoint, and SHA-256 of the JWT-SVID that proved it. */

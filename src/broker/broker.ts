@@ -8,7 +8,7 @@ import type { Exchanger } from '../exchange/exchanger.ts';
 import type { JwtSvidSource } from '../identity/source.ts';
 import { type ComponentIdentity, componentIdentity } from '../policy/component-identity.ts';
 import { type Caller, type Decision, evaluateAudience, evaluateGrant, evaluateInjection } from '../policy/evaluate.ts';
-import type { NamedGrant, PolicySet } from '../policy/policy-set.ts';
+import type { ComponentPolicy, NamedGrant, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { type AuditFields, createAudit } from './audit.ts';
@@ -84,7 +84,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   return {
     identity(caller, audience) {
-      return audit.record('identity.request', { component: caller.component, audience }, async (fields) => {
+      return audit.record('identity.request', { ...asking(caller), audience }, async (fields) => {
         const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
         const svid = await svidOf(componentIdentity(policy, caller), audience);
         fields.tokenSha256 = svid.sha256;
@@ -93,30 +93,30 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     credentials(caller, grant, patience) {
-      return audit.record('credentials.request', { component: caller.component, grant }, (fields) => {
+      return audit.record('credentials.request', { ...asking(caller), grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateGrant(policies(), caller, grant);
-        return credentialsOf(permitted(decision, caller, fields), caller, fields, patience);
+        return credentialsOf(permitted(decision, caller, fields), caller, patience);
       });
     },
 
     injected(caller, grant, patience) {
-      return audit.record('credentials.inject', { component: caller.component, grant }, (fields) => {
+      return audit.record('credentials.inject', { ...asking(caller), grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateInjection(policies(), caller, grant);
-        return credentialsOf(permitted(decision, caller, fields), caller, fields, patience);
+        return credentialsOf(permitted(decision, caller, fields), caller, patience);
       });
     },
   };
 
   async function credentialsOf(
-    { policy, granted: { grant, fingerprint } }: Granted,
+    { policy, granted }: Granted,
     caller: Caller,
-    fields: AuditFields,
     patience: Patience | undefined,
   ): Promise<Credentials> {
+    const { grant, fingerprint } = granted;
     const identity = componentIdentity(policy, caller);
     const key = `${fingerprint} ${identity.key}`;
     const inHand = await credentialCache.get(key, (flight, previous) =>
-      audit.record('credentials.exchange', { ...fields, target: grant.target }, async (exchange) => {
+      audit.record('credentials.exchange', exchangeFields(policy, granted), async (exchange) => {
         const audience: Audience = [grant.audience];
         const svid = await svidOf(identity, audience, flight);
         exchange.tokenSha256 = svid.sha256;
@@ -165,6 +165,15 @@ export function createBroker(options: BrokerOptions): Broker {
       signal,
     );
   }
+}
+
+function asking({ component, session }: Caller): AuditFields {
+  return { component, ...(session === undefined ? {} : { session }) };
+}
+
+/** Of an exchange that all share who may have what comes of it, whoever asked first. */
+function exchangeFields({ component, spiffeId }: ComponentPolicy, { name, grant }: NamedGrant): AuditFields {
+  return { component, grant: name, spiffeId: spiffeId.toString(), target: grant.target };
 }
 
 /** The same for the same identity and the same set of audiences. */

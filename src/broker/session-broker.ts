@@ -7,7 +7,7 @@ import type { Grant } from '../credentials/grant.ts';
 import type { AzureGrant } from '../credentials/grants/azure.ts';
 import type { GcpGrant } from '../credentials/grants/gcp.ts';
 import { SDK_REFRESH_WINDOW_MS } from '../credentials/lifetimes.ts';
-import { type Decision, evaluateAudience, evaluateKind, type NamedGrantOf } from '../policy/evaluate.ts';
+import { type Caller, type Decision, evaluateAudience, evaluateKind, type NamedGrantOf } from '../policy/evaluate.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { createAudit } from './audit.ts';
@@ -108,7 +108,7 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
     async aws(session, grant) {
       const decide = decision(session, 'aws', ({ name }) => name === grant, JSON.stringify(grant));
       const { result } = await answer(session, decide, async ({ name }) =>
-        ofKind('aws', await broker.credentials(session.caller, name, SDK_PATIENCE)),
+        ofKind('aws', await broker.credentials(callerIn(session), name, SDK_PATIENCE)),
       );
       return result;
     },
@@ -123,7 +123,7 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
         `for ${JSON.stringify(resource)}${clientId === undefined ? '' : ` and the client ${JSON.stringify(clientId)}`}`,
       );
       const { result, grant } = await answer(session, decide, async ({ name }) =>
-        ofKind('azure', await broker.credentials(session.caller, name, SDK_PATIENCE)),
+        ofKind('azure', await broker.credentials(callerIn(session), name, SDK_PATIENCE)),
       );
       return { credentials: result, grant };
     },
@@ -139,12 +139,16 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
       const { result } = await answer(
         session,
         findHeld,
-        (granted) => broker.identity(session.caller, [granted.grant.audience]),
+        (granted) => broker.identity(callerIn(session), [granted.grant.audience]),
         (_, granted) => clock.now() + accessTokenMs(granted.grant),
       );
       return result;
     },
   };
+}
+
+function callerIn({ caller, id }: Session): Caller {
+  return { ...caller, session: id };
 }
 
 /** How long what Google gives for the subject token lives: a federated token for an hour at most. Milliseconds. */

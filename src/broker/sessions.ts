@@ -6,6 +6,7 @@ import { Secret, scrub } from '../base/secret.ts';
 import { type Caller, evaluateComponent, evaluateGrant } from '../policy/evaluate.ts';
 import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
 import { type AuditFields, createAudit } from './audit.ts';
+import { createRefusedSecrets } from './refused-secrets.ts';
 
 /** One component's right to ask at the endpoints for SDKs, until it expires or is revoked. */
 export interface Session {
@@ -35,7 +36,7 @@ export interface Sessions {
   open(request: SessionRequest): Promise<{ session: Session; policy: ComponentPolicy; secret: Secret }>;
   /**
    * The session of this secret, renewed.
-   * @throws SvidxError `session_invalid`
+   * @throws SvidxError `session_invalid`, which is audited
    */
   authenticate(secret: string): Session;
   /** @throws SvidxError `session_invalid` when it has expired or was revoked since */
@@ -88,6 +89,7 @@ const NO_HASH = Buffer.alloc(32);
 export function createSessions(options: SessionsOptions): Sessions {
   const { policies, clock, maxSessions } = options;
   const audit = createAudit(options);
+  const refused = createRefusedSecrets({ audit, clock });
   const held = new Map<string, Held>();
 
   function permit({ caller, grant }: SessionRequest, fields: AuditFields): ComponentPolicy {
@@ -149,7 +151,11 @@ export function createSessions(options: SessionsOptions): Sessions {
       const [, id = ''] = SECRET.exec(secret) ?? [];
       const session = find(id);
       const matches = timingSafeEqual(sha256(secret), session?.hash ?? NO_HASH);
-      if (session === undefined || !matches) throw noSuchSession();
+      if (session === undefined || !matches) {
+        const error = noSuchSession();
+        refused.note(error, session);
+        throw error;
+      }
       live(session, clock.now());
       return session;
     },
@@ -177,6 +183,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
 
     close() {
+      refused.close();
       for (const { timer } of held.values()) timer.cancel();
       held.clear();
     },

@@ -3,8 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { scrub } from '../base/secret.ts';
-import type { Credentials } from '../credentials/credentials.ts';
-import type { Grant } from '../credentials/grant.ts';
+import type { CredentialShape, Credentials } from '../credentials/credentials.ts';
+import { shapeOfGrant } from '../credentials/grant.ts';
 import type { JwtBundleSource } from '../identity/source.ts';
 import { evaluateSubject } from '../policy/evaluate.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
@@ -18,15 +18,15 @@ export interface Redemption {
   readonly subjectToken: string;
   /** The name of a grant. */
   readonly grant: string;
-  /** Only a grant of one of these kinds; `undefined` for any. */
-  readonly kinds: readonly Grant['kind'][] | undefined;
+  /** Only a grant that gives one of these; `undefined` for any. */
+  readonly shapes: readonly CredentialShape[] | undefined;
 }
 
 export interface TokenRedeemer {
   /**
    * The credentials of the component that lets the subject of this JWT-SVID have its grant of this name.
    * @throws SvidxError `token_*` or `bundle_unavailable` where it is not proven who asks, `policy_denied` where that one may
-   *   not have it, `request_invalid` where the grant is of another kind, and what the broker throws
+   *   not have it, `request_invalid` where the grant gives something else, and what the broker throws
    */
   redeem(redemption: Redemption): Promise<Credentials>;
 }
@@ -53,7 +53,7 @@ export function createTokenRedeemer(options: TokenRedeemerOptions): TokenRedeeme
   const audit = createAudit(options);
 
   return {
-    redeem({ subjectToken, grant, kinds }) {
+    redeem({ subjectToken, grant, shapes }) {
       return audit.record('credentials.redeem', { grant }, async (fields) => {
         // Also of what turns out to be none: the holder can tell by it which of its tokens was refused.
         fields.subjectTokenSha256 = createHash('sha256').update(subjectToken).digest('hex');
@@ -65,7 +65,7 @@ export function createTokenRedeemer(options: TokenRedeemerOptions): TokenRedeeme
         const { policy, granted } = decision;
         fields.component = policy.component;
         fields.spiffeId = policy.spiffeId.toString();
-        if (kinds !== undefined && !kinds.includes(granted.grant.kind)) {
+        if (shapes !== undefined && !shapes.includes(shapeOfGrant(granted.grant))) {
           throw new SvidxError('request_invalid', 'requested_token_type: the grant gives another type of token');
         }
         return broker.credentials({ component: policy.component }, grant);

@@ -29,6 +29,8 @@ export interface DevOptions {
   readonly keyType: JwtKeyType;
   readonly keyTtl: string;
   readonly socket?: string;
+  readonly stsListen: string;
+  readonly modelListen: string;
   readonly logLevel: LogLevel;
   readonly json?: true;
 }
@@ -40,10 +42,12 @@ const CACHE_SIZE = 1_000;
 
 /**
  * `svidx dev`: the service as it is, with everything around it embedded: a SPIFFE authority with its Delegated Identity
- * socket, and a local AWS STS. DEVELOPMENT ONLY: on loopback, for this user, until SIGTERM or SIGINT.
+ * socket, a local AWS STS and a local model endpoint. DEVELOPMENT ONLY: on loopback, for this user, until SIGTERM or SIGINT.
  */
 export async function dev(terminal: Terminal, options: DevOptions): Promise<void> {
-  const listen = loopbackAddress(options.listen);
+  const listen = loopbackAddress('--listen', options.listen);
+  const stsListen = loopbackAddress('--sts-listen', options.stsListen);
+  const modelListen = loopbackAddress('--model-listen', options.modelListen);
   const keyTtlMs = durationOption('--key-ttl', options.keyTtl, { min: 60, max: 30 * 86_400 });
   const trustDomain = parseTrustDomain(options.trustDomain);
   const policyFolder = resolve(options.policies ?? SAMPLE_POLICIES);
@@ -77,6 +81,8 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
       keyTtlMs,
       entries: () => fixedEntries ?? entriesForPolicies(watched.current()),
       policies: watched.current,
+      stsListen,
+      modelListen,
     });
     closers.push(trust.close);
     const service = await createService(
@@ -113,12 +119,12 @@ export async function dev(terminal: Terminal, options: DevOptions): Promise<void
   }
 }
 
-function loopbackAddress(text: string): ListenAddress {
+function loopbackAddress(option: string, text: string): ListenAddress {
   const address = parseListenAddress(text);
   if (address === undefined || !isLoopbackHost(address.host)) {
     throw new SvidxError(
       'usage_invalid',
-      '--listen: svidx dev is for development only: expected a loopback address and a port, such as 127.0.0.1:8080',
+      `${option}: svidx dev is for development only: expected a loopback address and a port, such as 127.0.0.1:8080`,
     );
   }
   return address;
@@ -155,6 +161,7 @@ function readyLine(issuer: Issuer, service: Service, trust: DevTrustDomain): str
     broker: service.urls.broker,
     endpoints: service.urls.endpoints,
     sts: trust.stsUrl,
+    model: trust.modelUrl,
     spire: `unix:${trust.spireSocket}`,
   });
 }
@@ -177,6 +184,7 @@ function banner(issuer: Issuer, service: Service, trust: DevTrustDomain, policie
     `  discovery  ${issuer.discoveryUrl}`,
     `  SDKs       ${service.urls.endpoints}`,
     `  AWS STS    ${trust.stsUrl}`,
+    `  model      ${trust.modelUrl}`,
     `  SPIRE      unix:${trust.spireSocket}`,
     `  components ${policies.components.map(({ component }) => component).join(', ')}`,
     '',

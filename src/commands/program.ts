@@ -68,6 +68,8 @@ export function createProgram(terminal: Terminal): Command {
     )
     .option('--key-ttl <duration>', 'how long a signing key lives', '24h')
     .option('--socket <path>', 'the private socket (default: in a temporary folder)')
+    .option('--sts-listen <address>', 'where the local AWS STS listens: loopback only', '127.0.0.1:0')
+    .option('--model-listen <address>', 'where the local model endpoint listens: loopback only', '127.0.0.1:0')
     .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('warn'))
     .option('--json', 'print one JSON line when everything answers')
     .action(async (options) => (await import('./dev.ts')).dev(terminal, options));

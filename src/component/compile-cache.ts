@@ -10,7 +10,6 @@ import { createExpiringCache } from '../base/expiring-cache.ts';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { type CompiledComponent, compileTranslated } from './compile.ts';
 import type { CompileFolder } from './compile-folder.ts';
-import { invalidComponent } from './invalid-component.ts';
 import { sha256 } from './sha256.ts';
 import type { TranslatedComponent, TranslateOptions } from './translate.ts';
 import { translateInThread } from './translate-thread.ts';
@@ -70,7 +69,6 @@ export function createCompileCache({ clock, folder, maxComponents = 50 }: Compil
     const stored = await folder?.load(key);
     if (stored?.digest === digest) return compileTranslated(stored);
     const translated = await translations.run(() => translateInThread(bytes, options, signal), signal);
-    if (translated.digest !== digest) throw invalidComponent('its bytes changed while it was compiled');
     const compiled = await compileTranslated(translated);
     if (folder !== undefined && !signal.aborted) write(folder, key, translated);
     return compiled;
@@ -86,11 +84,13 @@ export function createCompileCache({ clock, folder, maxComponents = 50 }: Compil
     async compile(bytes, options, signal) {
       const ended = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
       ended.throwIfAborted();
-      const digest = `sha256:${(await sha256(bytes)).toString('hex')}`;
+      // A copy: what the caller does to the bytes from now on changes nothing.
+      const own = new Uint8Array(bytes);
+      const digest = `sha256:${(await sha256(own)).toString('hex')}`;
       const key = await cacheKey(digest, options);
       return cache.get(
         key,
-        (flight) => load(key, digest, bytes, options, AbortSignal.any([flight, closing.signal])),
+        (flight) => load(key, digest, own, options, AbortSignal.any([flight, closing.signal])),
         ended,
       );
     },

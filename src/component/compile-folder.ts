@@ -55,7 +55,7 @@ export async function openCompileFolder(options: CompileFolderOptions): Promise<
     logger.warn({ event: 'component.cache_file_unusable', file: join(folder, name), reason }, 'translating again');
   };
 
-  async function read(name: string, file: FileHandle): Promise<Buffer | undefined> {
+  async function read(name: string, file: FileHandle): Promise<Buffer<ArrayBuffer> | undefined> {
     const found = await file.stat();
     if (!found.isFile()) return passedOver(name, 'is not a plain file');
     if (found.uid !== user) return passedOver(name, `belongs to the user ${found.uid}`);

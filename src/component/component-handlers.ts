@@ -1,8 +1,9 @@
 import type { Broker } from '../broker/broker.ts';
 import type { Hosting } from '../broker/hosting.ts';
 import type { Caller } from '../policy/evaluate.ts';
+import type { Egress } from './egress/egress.ts';
 import { EgressError } from './egress/error-code.ts';
-import type { Fields, IncomingResponse, OutgoingRequest } from './egress/outgoing-request.ts';
+import type { Fields } from './egress/outgoing-request.ts';
 import type { HostImport, ImportContext } from './host-import.ts';
 import type { ComponentHandlers, OutputSink } from './host-side.ts';
 import { type HeaderList, withoutForbidden } from './http-messages.ts';
@@ -13,12 +14,6 @@ import { BrokenPipe } from './pipes.ts';
 
 /** The interfaces that are answered outside a component's thread. */
 export const HOST_IMPORTS: readonly HostImport[] = [identityImport, credentialsImport, configImport];
-
-/** The way out. It decides for each request whether it may leave, and adds what the component is to have without holding it. */
-export interface Egress {
-  /** @throws EgressError */
-  send(caller: Caller, request: OutgoingRequest, signal: AbortSignal): Promise<IncomingResponse>;
-}
 
 export interface ComponentHandlersOptions {
   readonly caller: Caller;

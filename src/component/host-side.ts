@@ -74,7 +74,11 @@ export function createHostSide(
   post: (message: ToWorker, transfer?: readonly ArrayBuffer[]) => void,
   nextId: () => number,
 ): HostSide {
-  const pipes = createPipes(post);
+  // What comes late is not for the next instance.
+  const send: typeof post = (message, transfer) => {
+    if (!closing.signal.aborted) post(message, transfer);
+  };
+  const pipes = createPipes(send);
   const closing = new AbortController();
   const requests = new Map<number, AbortController>();
   let job: HttpJob | undefined;
@@ -82,7 +86,7 @@ export function createHostSide(
 
   async function answerImport(message: ImportRequest): Promise<void> {
     const outcome = await handlers.onImport(message);
-    post({ type: 'import-outcome', id: message.id, outcome });
+    send({ type: 'import-outcome', id: message.id, outcome });
   }
 
   async function answerRequest({
@@ -106,12 +110,15 @@ export function createHostSide(
         body: content,
         trailers,
       } = await handlers.onRequest(outgoing, AbortSignal.any([closing.signal, giveUp.signal]));
+      closing.signal.throwIfAborted();
       const pipe = nextId();
-      post({ type: 'response', id, response, body: pipe });
+      send({ type: 'response', id, response, body: pipe });
       await fill(pipes.writer(pipe), content, trailers, handlers.toHttpError);
     } catch (error) {
-      post({ type: 'response-failed', id, error: handlers.toHttpError(error) });
+      send({ type: 'response-failed', id, error: handlers.toHttpError(error) });
     } finally {
+      // Nobody reads it any more: a component that is still writing is told so.
+      reader?.stop();
       requests.delete(id);
     }
   }

@@ -12,9 +12,16 @@ export interface WorkerData {
   readonly cores: Pick<CompiledComponent, 'modules' | 'limits' | 'memoryBytes'>;
   /** The interfaces that are answered outside the thread: without version, with function names in WIT. */
   readonly remote: readonly { readonly interface: string; readonly functions: readonly string[] }[];
-  /** Counts what the host has sent: a thread whose component waits sleeps on it. One 32-bit integer, shared. */
-  readonly sent: SharedArrayBuffer;
+  /**
+   * Two 32-bit integers, shared: `SENT` counts the messages that the host has sent, and a thread whose component waits sleeps
+   * on it; `HANDLED` counts the batches that the host has handled, and a thread that is too far ahead sleeps on that.
+   */
+  readonly counters: SharedArrayBuffer;
 }
+
+/** The indexes of `WorkerData.counters`. */
+export const SENT = 0;
+export const HANDLED = 1;
 
 /** What a component can be asked for. */
 export type Job =

@@ -22,6 +22,12 @@ export type SendPipeMessage = (message: PipeMessage, transfer?: readonly ArrayBu
 /** How much may be on its way, or wait at the far side, in one pipe. Bytes. */
 export const PIPE_WINDOW = 256 * 1024;
 
+/**
+ * What a chunk counts beside its bytes, since each is a message and a buffer: so a window full of single bytes is a thousand
+ * of them, not a quarter of a million.
+ */
+const CHUNK_COST = 256;
+
 export class PipeWriter {
   readonly #pipe: number;
   readonly #send: SendPipeMessage;
@@ -37,7 +43,7 @@ export class PipeWriter {
 
   /** How much may be written now: bytes. */
   get room(): number {
-    return this.#state === 'open' ? this.#credit : 0;
+    return this.#state === 'open' ? Math.max(this.#credit - CHUNK_COST, 0) : 0;
   }
 
   /** Does the reader want no more? */
@@ -45,10 +51,10 @@ export class PipeWriter {
     return this.#state === 'stopped';
   }
 
-  /** @param chunk at most `room` bytes; belongs to the pipe from now on */
+  /** @param chunk at most `room` bytes, but what was held back until the pipe was there; belongs to the pipe from now on */
   write(chunk: Uint8Array): void {
     if (this.#state !== 'open' || chunk.length === 0) return;
-    this.#credit -= chunk.length;
+    this.#credit -= chunk.length + CHUNK_COST;
     const owned = owning(chunk);
     this.#send({ type: 'data', pipe: this.#pipe, chunk: owned }, [owned.buffer]);
   }
@@ -117,6 +123,7 @@ export class PipeReader {
     if (first === undefined) return undefined;
     const taken = first.length <= max ? first : first.subarray(0, max);
     if (taken.length < first.length) this.#chunks.unshift(first.subarray(max));
+    else this.#owed += CHUNK_COST;
     this.#owed += taken.length;
     // Not for each byte: half of the window keeps the writer busy.
     if (this.#end === undefined && this.#owed >= PIPE_WINDOW / 2) {
@@ -131,12 +138,15 @@ export class PipeReader {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#chunks.length = 0;
-    if (this.#end === undefined) this.#send({ type: 'stop', pipe: this.#pipe });
+    if (this.#end !== undefined) return;
+    this.#send({ type: 'stop', pipe: this.#pipe });
+    // Whoever reads on all the same is not left waiting.
+    this.#end = { complete: false, error: { tag: 'connection-terminated' } };
   }
 
   receive(message: PipeMessage): void {
     if (this.#end !== undefined) return;
-    if (message.type === 'data' && !this.#stopped) this.#chunks.push(message.chunk);
+    if (message.type === 'data') this.#chunks.push(message.chunk);
     if (message.type === 'end') this.#end = { complete: true, trailers: message.trailers };
     if (message.type === 'abort') this.#end = { complete: false, error: message.error };
     this.onChange();

@@ -5,7 +5,16 @@ import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { scrub } from '../base/secret.ts';
 import type { CompiledComponent } from './compile.ts';
 import { type ComponentHandlers, createHostSide, type HttpJob } from './host-side.ts';
-import type { FinishedCall, FromWorker, FromWorkerBatch, Job, ToWorker, WorkerData } from './messages.ts';
+import {
+  type FinishedCall,
+  type FromWorker,
+  type FromWorkerBatch,
+  HANDLED,
+  type Job,
+  SENT,
+  type ToWorker,
+  type WorkerData,
+} from './messages.ts';
 
 export interface ComponentThreadOptions {
   readonly compiled: CompiledComponent;
@@ -46,9 +55,9 @@ const CANCEL_GRACE_MS = 1_000;
 
 export function startComponentThread(options: ComponentThreadOptions): ComponentThread {
   const { compiled, remote, handlers, clock, timeoutMs } = options;
-  const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  const counter = new Int32Array(sent);
-  const data: WorkerData = { source: compiled.source, cores: coresOf(compiled), remote, sent };
+  const shared = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
+  const counters = new Int32Array(shared);
+  const data: WorkerData = { source: compiled.source, cores: coresOf(compiled), remote, counters: shared };
   // No variables, no flags and no streams of the host: whatever the thread prints goes nowhere.
   const worker = new Worker(workerFile(), {
     workerData: data,
@@ -79,8 +88,12 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     if (ended !== undefined) return;
     worker.postMessage(message, transfer);
     // The thread may be asleep: it counts what was sent.
-    Atomics.add(counter, 0, 1);
-    Atomics.notify(counter, 0);
+    count(SENT);
+  }
+
+  function count(index: typeof SENT | typeof HANDLED): void {
+    Atomics.add(counters, index, 1);
+    Atomics.notify(counters, index);
   }
 
   function limit(): Timer {
@@ -120,6 +133,8 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   }
 
   function handle(message: FromWorker): void {
+    // What it had sent before it was ended may still come in.
+    if (ended !== undefined) return;
     if (message.type === 'ready') arrival.resolve(undefined);
     else if (message.type !== 'outcome') side.receive(message, fail);
     else if (message.outcome.type === 'trap') void end(trapped(message.outcome.message));
@@ -136,6 +151,8 @@ export function startComponentThread(options: ComponentThreadOptions): Component
       for (const message of batch) handle(message);
     } catch (error) {
       fail(error);
+    } finally {
+      count(HANDLED);
     }
   });
   worker.on('error', (error) => void end(trapped(error instanceof Error ? error.message : 'its thread failed')));

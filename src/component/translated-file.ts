@@ -32,7 +32,7 @@ const index = z.strictObject({
 });
 
 /** @param key 64 hexadecimal digits */
-export async function encodeTranslated(component: TranslatedComponent, key: string): Promise<Buffer> {
+export async function encodeTranslated(component: TranslatedComponent, key: string): Promise<Buffer<ArrayBuffer>> {
   const { source, cores, ...facts } = component;
   const sourceBytes = Buffer.from(source);
   const listed = [...cores].map(([name, { bytes, limits }]) => ({ name, bytes: bytes.length, ...limits }));
@@ -49,7 +49,10 @@ export async function encodeTranslated(component: TranslatedComponent, key: stri
  * may write there at all is for the folder to see.
  * @returns `undefined` for anything else, down to one bit: never a part of it
  */
-export async function decodeTranslated(file: Buffer, key: string): Promise<TranslatedComponent | undefined> {
+export async function decodeTranslated(
+  file: Buffer<ArrayBuffer>,
+  key: string,
+): Promise<TranslatedComponent | undefined> {
   if (file.length < FIXED_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
   const hashEnd = MAGIC.length + HASH_BYTES;
   const content = file.subarray(hashEnd);

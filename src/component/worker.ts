@@ -16,13 +16,13 @@ if (port === null) throw new Error('worker.ts runs in a worker thread only');
 
 const data: WorkerData = workerData;
 let state: InstanceState;
-let jobId = 0;
+let jobId: number | undefined;
 let waiting: Job | undefined;
 let lastId = 0;
 
 const border = createBorder({
   port,
-  sent: new Int32Array(data.sent),
+  counters: new Int32Array(data.counters),
   receive,
   isCancelled: () => state.cancelled,
 });
@@ -34,14 +34,22 @@ const { instantiate }: GeneratedModule = await import(
 let instance = freshInstance();
 port.on('message', (message: ToWorker) => {
   receive(message);
+  runWaiting();
+});
+// An instance that asks for something while it is made may have come across its job already.
+runWaiting();
+
+function runWaiting(): void {
   for (let job = waiting; job !== undefined; job = waiting) {
     waiting = undefined;
     run(job);
   }
-});
+}
 
 function run(job: Job): void {
   const outcome = runJob(instance, job, { border, imports, state, nextId });
+  // It cannot be cancelled any more: what comes in from now on is for the next instance.
+  jobId = undefined;
   border.send({ type: 'outcome', outcome });
   border.flush();
   // A component that trapped is not trusted with this thread again: the host ends it.

@@ -80,6 +80,8 @@ export interface WatchedPoliciesOptions {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of each set that comes into force, the first one included. */
+  readonly onSet?: (set: PolicySet) => void;
 }
 
 /**
@@ -88,20 +90,24 @@ export interface WatchedPoliciesOptions {
  * @throws SvidxError `policy_invalid` when the first load fails
  */
 export async function watchPolicies(options: WatchedPoliciesOptions): Promise<WatchedPolicies> {
-  const { folder, trustDomain, clock, logger } = options;
+  const { folder, trustDomain, clock, logger, onSet = () => {} } = options;
   const watched = await watchValue({
     clock,
     intervalMs: POLL_INTERVAL_MS,
     fingerprint: () => fingerprint(folder),
     read: () => loadPolicyFolder(folder, trustDomain),
-    onValue: ({ components }) =>
-      logger.info({ event: 'policies.changed', components: components.length }, 'policies changed'),
+    onValue: (set) => {
+      logger.info({ event: 'policies.changed', components: set.components.length }, 'policies changed');
+      onSet(set);
+    },
     onTrouble: (error) =>
       logger.error(
         { event: 'policies.reload_failed', error },
         'policies not reloaded, the last good ones stay in force',
       ),
   });
+
+  onSet(watched.current());
 
   function health(): Health {
     const trouble = watched.trouble();

@@ -13,7 +13,7 @@ export type CredentialFormat = (typeof CREDENTIAL_FORMATS)[number];
  * - `json`: one object with all fields
  * - `env`: shell lines `export NAME='value'`
  * - `process`: what the AWS SDKs expect of a `credential_process` (version 1)
- * @throws SvidxError `usage_invalid` for `process` with credentials of another kind
+ * @throws SvidxError `usage_invalid` for `process` with credentials of another kind, and for `env` with a token that is bound to a key
  */
 export function formatCredentials(credentials: Credentials, format: CredentialFormat): string {
   const fields = credentialFields(credentials);
@@ -40,7 +40,10 @@ function processFields(fields: CredentialFields): object {
   };
 }
 
-/** The variables that the target's own tools read, with secrets in the clear. */
+/**
+ * The variables that the target's own tools read, with secrets in the clear.
+ * @throws SvidxError `usage_invalid` for a token that is bound to a key: no tool reads that from a variable
+ */
 export function credentialEnvironment(fields: CredentialFields): Readonly<Record<string, string>> {
   switch (fields.kind) {
     case 'aws':
@@ -63,6 +66,10 @@ export function credentialEnvironment(fields: CredentialFields): Readonly<Record
     case 'azure':
       return { AZURE_ACCESS_TOKEN: fields.token };
     case 'oauth':
-      return { ACCESS_TOKEN: fields.token };
+      if (fields.tokenType === 'Bearer') return { ACCESS_TOKEN: fields.token };
+      throw new SvidxError(
+        'usage_invalid',
+        'the grant gives an access token that is bound to a key (dpop), which no variable is for: use --format json, or another --grant',
+      );
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CredentialShape } from './credentials.ts';
 import { audienceText } from './grants/audience.ts';
 import { AWS_DEFAULT_AUDIENCE, type AwsGrant, awsGrant, awsGrantDocument } from './grants/aws.ts';
 import { AZURE_DEFAULT_AUDIENCE, type AzureGrant, azureGrant, azureGrantDocument } from './grants/azure.ts';
@@ -14,6 +15,10 @@ export type Grant = AwsGrant | AzureGrant | GcpGrant | VaultGrant | OAuthGrant;
 
 /** What is expected of a grant that has no target, or several. */
 export const ONE_TARGET = `expected exactly one of ${GRANT_KINDS.join(', ')}`;
+/** The shape of the credentials that it gives. */
+export function shapeOfGrant(grant: Grant): CredentialShape {
+  return grant.kind === 'oauth' && grant.dpop ? 'oauth-bound' : grant.kind;
+}
 
 /** The document of one grant: exactly one target, and the audience of the JWT-SVID that is exchanged for it. */
 export const grantDocument = z.strictObject({

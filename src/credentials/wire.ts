@@ -19,7 +19,16 @@ export const credentialFieldsSchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('azure'), ...accessTokenFields }),
   z.object({ kind: z.literal('gcp'), ...accessTokenFields }),
-  z.object({ kind: z.literal('oauth'), ...accessTokenFields }),
+  z.discriminatedUnion('tokenType', [
+    z.object({ kind: z.literal('oauth'), ...accessTokenFields }),
+    z.object({
+      kind: z.literal('oauth'),
+      ...accessTokenFields,
+      tokenType: z.literal('DPoP'),
+      /** A JWK as JSON text. */
+      proofKey: z.string(),
+    }),
+  ]),
   z.object({
     kind: z.literal('vault'),
     token: z.string(),
@@ -54,13 +63,14 @@ export function credentialFields(credentials: Credentials): CredentialFields {
         ...(credentials.namespace === undefined ? {} : { namespace: credentials.namespace }),
         renewable: credentials.renewable,
       };
-    default:
-      return {
-        kind: credentials.kind,
-        token: credentials.token.reveal(),
-        tokenType: credentials.tokenType,
-        expiration,
-      };
+    default: {
+      const token = credentials.token.reveal();
+      if (credentials.tokenType === 'Bearer') {
+        return { kind: credentials.kind, token, tokenType: credentials.tokenType, expiration };
+      }
+      const { kind, tokenType, proofKey } = credentials;
+      return { kind, token, tokenType, proofKey: proofKey.reveal(), expiration };
+    }
   }
 }
 
@@ -86,12 +96,13 @@ export function credentialsFromFields(fields: CredentialFields): Credentials {
         namespace: fields.namespace,
         renewable: fields.renewable,
       });
-    default:
-      return Object.freeze({
-        kind: fields.kind,
-        token: new Secret(fields.token),
-        tokenType: fields.tokenType,
-        expiresAt,
-      });
+    default: {
+      const token = new Secret(fields.token);
+      if (fields.tokenType === 'Bearer') {
+        return Object.freeze({ kind: fields.kind, token, tokenType: fields.tokenType, expiresAt });
+      }
+      const { kind, tokenType, proofKey } = fields;
+      return Object.freeze({ kind, token, tokenType, proofKey: new Secret(proofKey), expiresAt });
+    }
   }
 }

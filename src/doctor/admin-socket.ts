@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { systemErrorCode } from '../config/read-file.ts';
+import { canConnect } from '../config/socket-probe.ts';
 import type { DelegatedIdentityApi } from '../identity/delegated-identity/api.ts';
 import { isPermissionDenied, toIdentityError } from '../identity/delegated-identity/status.ts';
 import { type FirstBundles, firstBundles } from './first-bundles.ts';
-import { canConnect } from './socket-probe.ts';
 import { type Finding, failed, ok } from './walk.ts';
 import type { World } from './world.ts';
 

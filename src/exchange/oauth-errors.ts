@@ -6,7 +6,10 @@ import type { OAuthGrant } from '../credentials/grants/oauth.ts';
 import { describeError, type HttpAnswer, isBrokenConnection } from './http-client.ts';
 import { describeAnswer, type ExchangeCode } from './upstream.ts';
 
-/** The error codes of token endpoints: RFC 6749 section 5.2, RFC 8693 section 2.2.2, RFC 8628 section 3.5, RFC 6750 section 3.1. */
+/**
+ * The error codes of token endpoints: RFC 6749 section 5.2, RFC 8693 section 2.2.2, RFC 8628 section 3.5, RFC 6750 section 3.1,
+ * RFC 9449 section 5.
+ */
 const CODES: Readonly<Record<string, ExchangeCode>> = {
   invalid_grant: 'exchange_token_rejected',
   invalid_token: 'exchange_token_rejected',
@@ -16,6 +19,7 @@ const CODES: Readonly<Record<string, ExchangeCode>> = {
   invalid_request: 'exchange_request_rejected',
   invalid_scope: 'exchange_request_rejected',
   invalid_target: 'exchange_request_rejected',
+  invalid_dpop_proof: 'exchange_request_rejected',
   unsupported_grant_type: 'exchange_request_rejected',
   slow_down: 'exchange_throttled',
   server_error: 'exchange_unavailable',
@@ -28,7 +32,7 @@ const MESSAGES: Readonly<Record<ExchangeCode, string>> = {
   exchange_token_rejected:
     'the authorization server does not accept the JWT-SVID: it must trust its issuer, and expect its subject and audience',
   exchange_request_rejected:
-    'the authorization server refuses the request: check flow, clientId, scope, resource and targetAudience of the grant',
+    'the authorization server refuses the request: check flow, clientId, scope, resource, targetAudience and dpop of the grant',
   exchange_throttled: 'the authorization server is throttling',
   exchange_unavailable: 'the authorization server cannot be reached or fails',
   exchange_response_invalid: 'the authorization server answered with something that is not its protocol',

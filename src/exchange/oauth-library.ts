@@ -5,6 +5,9 @@ import { describeAnswer, jsonBody } from './upstream.ts';
 /** The library wants a client ID for every server. It is sent only by those who say so. */
 export const NO_CLIENT = 'none';
 
+/** What the library reads beside status and body: refusals (RFC 6750 section 3), and nonces for proofs (RFC 9449 section 8). */
+const HEADERS = ['content-type', 'www-authenticate', 'dpop-nonce'];
+
 /** Statuses whose answers have no body, for which `Response` takes none (Fetch standard, null body status). */
 const WITHOUT_BODY = [204, 205, 304];
 
@@ -25,13 +28,12 @@ export function libraryFetch(
     const { status } = answer;
     // The library also reads JSON that does not say that it is.
     if (status === 200 && jsonBody(answer) === undefined) throw new Error(describeAnswer(answer));
-    const challenge = answer.headers['www-authenticate'];
     return new Response(WITHOUT_BODY.includes(status) ? null : new Uint8Array(answer.body), {
       status,
-      headers: {
-        'Content-Type': answer.headers['content-type'] ?? '',
-        ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
-      },
+      headers: HEADERS.flatMap((name) => {
+        const value = answer.headers[name];
+        return typeof value === 'string' ? [[name, value] as const] : [];
+      }),
     });
   };
 }

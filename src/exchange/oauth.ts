@@ -4,15 +4,17 @@ import {
   Configuration,
   clientCredentialsGrant,
   customFetch,
+  type DPoPHandle,
   genericGrantRequest,
   type TokenEndpointResponse,
 } from 'openid-client';
 import { retry } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
-import type { AccessToken } from '../credentials/credentials.ts';
+import type { AccessToken, BoundAccessToken } from '../credentials/credentials.ts';
 import type { OAuthGrant } from '../credentials/grants/oauth.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
+import { createDpopKey } from './dpop-key.ts';
 import type { Exchanger } from './exchanger.ts';
 import { createHttpClient, type HttpAnswer } from './http-client.ts';
 import { readTokenAnswer, TOKEN_TYPES } from './oauth-answer.ts';
@@ -40,16 +42,19 @@ const CLIENT_ASSERTION_TYPES: Readonly<Record<OAuthGrant['assertionType'], strin
 };
 
 /** A JWT-SVID for an access token of any OAuth 2.0 authorization server, by one of three flows. */
-export function createOAuthExchanger({ clock, random }: OAuthExchangerOptions): Exchanger<OAuthGrant, AccessToken> {
+export function createOAuthExchanger(
+  options: OAuthExchangerOptions,
+): Exchanger<OAuthGrant, AccessToken | BoundAccessToken> {
+  const { clock, random } = options;
   const http = createHttpClient(clock);
   const servers = createOAuthServers({ clock, random, http });
 
   return {
     async exchange(subjectToken, grant, { signal }) {
-      const { issuer, flow } = grant;
+      const { issuer, flow, dpop } = grant;
       let answer: HttpAnswer | undefined;
 
-      async function attempt(): Promise<AccessToken> {
+      async function attempt(): Promise<AccessToken | BoundAccessToken> {
         answer = undefined;
         const server = await servers.find(issuer, signal);
         const fetch = libraryFetch(http, signal, (arrived) => {
@@ -57,8 +62,12 @@ export function createOAuthExchanger({ clock, random }: OAuthExchangerOptions): 
         });
         try {
           const sentAt = clock.now();
-          const response = await requestToken(configure(server, subjectToken, grant, fetch), subjectToken, grant);
-          return readTokenAnswer(response, { flow, subjectToken: subjectToken.token, sentAt, now: clock.now() });
+          const configuration = configure(server, subjectToken, grant, fetch);
+          const key = dpop ? await createDpopKey(configuration, clock) : undefined;
+          const response = await requestToken(configuration, subjectToken, grant, key?.handle);
+          const { token } = subjectToken;
+          const proofKey = key?.privateKey;
+          return readTokenAnswer(response, { flow, subjectToken: token, proofKey, sentAt, now: clock.now() });
         } catch (error) {
           if (signal.aborted) throw signal.reason;
           throw error instanceof SvidxError
@@ -122,20 +131,22 @@ function requestToken(
   configuration: Configuration,
   svid: JwtSvid,
   { flow, scope, resource, targetAudience }: OAuthGrant,
+  handle: DPoPHandle | undefined,
 ): Promise<TokenEndpointResponse> {
   const parameters = new URLSearchParams(scope === undefined ? {} : { scope });
   for (const uri of resource) parameters.append('resource', uri);
+  const options = handle === undefined ? {} : { DPoP: handle };
   switch (flow) {
     case 'client-credentials':
-      return clientCredentialsGrant(configuration, parameters);
+      return clientCredentialsGrant(configuration, parameters, options);
     case 'jwt-bearer':
       parameters.set('assertion', svid.token.reveal());
-      return genericGrantRequest(configuration, GRANT_TYPES[flow], parameters);
+      return genericGrantRequest(configuration, GRANT_TYPES[flow], parameters, options);
     case 'token-exchange':
       for (const name of targetAudience) parameters.append('audience', name);
       parameters.set('subject_token', svid.token.reveal());
       parameters.set('subject_token_type', TOKEN_TYPES.jwt);
       parameters.set('requested_token_type', TOKEN_TYPES.accessToken);
-      return genericGrantRequest(configuration, GRANT_TYPES[flow], parameters);
+      return genericGrantRequest(configuration, GRANT_TYPES[flow], parameters, options);
   }
 }

@@ -1,12 +1,13 @@
 import { chmod, lstat, mkdir, mkdtemp, rename, rm, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { connect, type ListenOptions } from 'node:net';
+import type { ListenOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { ListenAddress } from '../config/listen-address.ts';
 import { systemErrorCode } from '../config/read-file.ts';
+import { canConnect } from '../config/socket-probe.ts';
 import type { TlsPair, WatchedTlsFiles } from '../config/tls-files.ts';
 import { sendError } from './errors.ts';
 
@@ -34,6 +35,9 @@ const DRAIN_MS = 10_000;
 
 /** Linux: `sun_path` holds 108 bytes with the terminating zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
+
+/** How long a service that listens there may take to be found. Milliseconds. */
+const PROBE_LIMIT_MS = 5_000;
 
 /** Where a private socket is made, in the folder where it will lie. */
 const STAGING_PREFIX = '.svidx-';
@@ -87,7 +91,7 @@ export async function listenOnPrivateSocket(path: string, clock: Clock): Promise
   const { server, handle } = createSwitchedServer();
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await refuseOccupied(path);
+    await refuseOccupied(path, clock);
     const staging = await mkdtemp(join(folder, STAGING_PREFIX));
     try {
       const staged = join(staging, STAGED_NAME);
@@ -114,21 +118,14 @@ function refuseTooLong(...paths: readonly string[]): void {
   throw new SvidxError('config_invalid', `the private socket ${paths[0]}: the path is too long for a unix socket`);
 }
 
-async function refuseOccupied(path: string): Promise<void> {
+async function refuseOccupied(path: string, clock: Clock): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket())
     throw new SvidxError('config_invalid', `the private socket ${path}: a file of that name is there`);
-  const alive = await new Promise<boolean>((resolve) => {
-    const probe = connect(path);
-    // Only this says that nobody listens. A service that is too busy to take a connection, for one, says EAGAIN.
-    probe.once('error', (error) => resolve(systemErrorCode(error) !== 'ECONNREFUSED'));
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-  });
-  if (alive) throw new SvidxError('config_invalid', `the private socket ${path}: another service is listening there`);
+  // Only this says that nobody listens. A service that is too busy to take a connection, for one, says EAGAIN.
+  if ((await canConnect(path, clock, PROBE_LIMIT_MS)) === 'ECONNREFUSED') return;
+  throw new SvidxError('config_invalid', `the private socket ${path}: another service is listening there`);
 }
 
 function listen(server: Server, where: ListenOptions): Promise<void> {

@@ -4,7 +4,7 @@ import type { Redemption } from '../broker/token-redeemer.ts';
 import { type Form, parseForm } from './form.ts';
 import type { OAuthError } from './oauth-errors.ts';
 import { readBody } from './read-body.ts';
-import { kindsOf } from './token-response.ts';
+import { shapesOf } from './token-response.ts';
 
 /** RFC 8693 section 2.1. */
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -94,9 +94,9 @@ export function parseTokenRequest(form: Form): Redemption | TokenRequestProblem 
   if (another !== undefined) return problem('audience: expected the name of one grant', 'invalid_target');
 
   const requestedType = value('requested_token_type');
-  const kinds = requestedType === undefined ? undefined : kindsOf(requestedType);
-  if (kinds?.length === 0) return problem('requested_token_type: is none that a grant gives');
-  return { subjectToken, grant, kinds };
+  const shapes = requestedType === undefined ? undefined : shapesOf(requestedType);
+  if (shapes?.length === 0) return problem('requested_token_type: is none that a grant gives');
+  return { subjectToken, grant, shapes };
 }
 
 function problem(text: string, oauthError: OAuthError = 'invalid_request'): TokenRequestProblem {

@@ -1,22 +1,24 @@
-import type { Credentials } from '../credentials/credentials.ts';
-import { GRANT_KINDS, type Grant } from '../credentials/grant.ts';
+import { type CredentialShape, type Credentials, shapeOf } from '../credentials/credentials.ts';
 import { credentialFields } from '../credentials/wire.ts';
 
 /** RFC 8693 section 3. */
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-/** What each kind of grant gives. What is not an access token has a name of ours (RFC 8693 section 3 allows any URI). */
-export const ISSUED_TOKEN_TYPE: Readonly<Record<Grant['kind'], string>> = {
+/** What grants give. What is not an access token has a name of ours (RFC 8693 section 3 allows any URI). */
+export const ISSUED_TOKEN_TYPE: Readonly<Record<CredentialShape, string>> = {
   aws: 'urn:svid-exchange:token-type:aws-credentials',
   azure: ACCESS_TOKEN,
   gcp: ACCESS_TOKEN,
   vault: 'urn:svid-exchange:token-type:vault-token',
   oauth: ACCESS_TOKEN,
+  'oauth-bound': 'urn:svid-exchange:token-type:bound-access-token',
 };
 
-/** The kinds of grants that give this type of token; none where no grant does. */
-export function kindsOf(tokenType: string): Grant['kind'][] {
-  return GRANT_KINDS.filter((kind) => ISSUED_TOKEN_TYPE[kind] === tokenType);
+const SHAPES = Object.keys(ISSUED_TOKEN_TYPE) as readonly CredentialShape[];
+
+/** What is given as this type of token; nothing where no grant gives that. */
+export function shapesOf(tokenType: string): CredentialShape[] {
+  return SHAPES.filter((shape) => ISSUED_TOKEN_TYPE[shape] === tokenType);
 }
 
 /** A successful answer (RFC 8693 section 2.2.1). */
@@ -31,14 +33,14 @@ export interface TokenResponse {
 /**
  * Credentials as the answer to a token exchange, in the clear.
  *
- * An access token is itself. What consists of several parts (AWS) or is good at one server alone (Vault) is not one: it is
- * the JSON text of the credential's fields, as the private socket and `svidx credentials` have them, and not a token of any
+ * An access token is itself. What consists of several parts (AWS, a token with the key that it is bound to) or is good at one
+ * server alone (Vault) is not one: it is the JSON text of the credential's fields, as the private socket and `svidx credentials` have them, and not a token of any
  * type for an `Authorization` header (`N_A`).
  * @param now milliseconds since 1970
  */
 export function tokenResponse(credentials: Credentials, now: number): TokenResponse {
   const common = {
-    issued_token_type: ISSUED_TOKEN_TYPE[credentials.kind],
+    issued_token_type: ISSUED_TOKEN_TYPE[shapeOf(credentials)],
     expires_in: Math.max(0, Math.floor((credentials.expiresAt - now) / 1000)),
   };
   const fields = credentialFields(credentials);
@@ -47,6 +49,9 @@ export function tokenResponse(credentials: Credentials, now: number): TokenRespo
     case 'vault':
       return { access_token: JSON.stringify(fields), token_type: 'N_A', ...common };
     default:
-      return { access_token: fields.token, token_type: fields.tokenType, ...common };
+      // Our caller's key is not the one that the token is bound to, as `DPoP` would have it (RFC 9449 section 5).
+      return fields.tokenType === 'DPoP'
+        ? { access_token: JSON.stringify(fields), token_type: 'N_A', ...common }
+        : { access_token: fields.token, token_type: fields.tokenType, ...common };
   }
 }

@@ -11,6 +11,8 @@ export interface Caller {
   readonly component: string;
   /** `sha256:...`, computed by the host from the bytes that run; `undefined` where nobody has computed it. */
   readonly digest?: string | undefined;
+  /** The ID of the session in which it asks. The audit names it; no policy looks at it. */
+  readonly session?: string | undefined;
 }
 
 /** The answer of the policy: yes with what was granted, or no with a reason that may be shown to the caller. */

@@ -34,8 +34,8 @@ export interface WorkloadSockets {
 }
 
 /** Short, so that the path fits wherever the private socket's own does (its staged name is as long). */
-const FOLDER_PREFIX = '.svidx-';
-const SOCKET_NAME = 's';
+export const FOLDER_PREFIX = '.svidx-';
+export const SOCKET_NAME = 's';
 
 /**
  * Opens sockets, each for one component and in a folder of its own, which only this user can enter (0700) and whose name

@@ -20,7 +20,7 @@ describe('AWS', () => {
     const { sessionBroker, open, broker } = startSessionWorld();
     const { session } = await open();
     expect(await sessionBroker.aws(session, 'models')).toBe(FAKE_CREDENTIALS);
-    expect(broker.asked).toEqual([{ caller: { component: 'api' }, grant: 'models' }]);
+    expect(broker.asked).toEqual([{ caller: { component: 'api', session: session.id }, grant: 'models' }]);
   });
 
   test.each([
@@ -68,7 +68,7 @@ describe('Azure', () => {
     const { session } = await open();
     broker.give = FAKE_ACCESS_TOKEN;
     expect(await sessionBroker.azure(session, wanted)).toMatchObject({ credentials: FAKE_ACCESS_TOKEN });
-    expect(broker.asked).toEqual([{ caller: { component: 'api' }, grant }]);
+    expect(broker.asked).toEqual([{ caller: { component: 'api', session: session.id }, grant }]);
   });
 
   test.each([
@@ -104,7 +104,9 @@ describe('Google Cloud', () => {
     const { session } = await open();
     const svid = await sessionBroker.subjectToken(session, 'files');
     expect(svid.token.reveal()).toBe(fakeToken('api', [PROVIDER_AUDIENCE]));
-    expect(broker.asked).toEqual([{ caller: { component: 'api' }, audience: [PROVIDER_AUDIENCE] }]);
+    expect(broker.asked).toEqual([
+      { caller: { component: 'api', session: session.id }, audience: [PROVIDER_AUDIENCE] },
+    ]);
   });
 
   test('does not hand out a token that the component may not hold, whatever its grant', async () => {

@@ -62,7 +62,7 @@ function start() {
     }),
     async refused(subjectToken: string, grant = 'models'): Promise<ErrorCode> {
       const asked = broker.asked.length;
-      const error = await refusal(redeemer.redeem({ subjectToken, grant, kinds: undefined }));
+      const error = await refusal(redeemer.redeem({ subjectToken, grant, shapes: undefined }));
       expect(broker.asked).toHaveLength(asked);
       expect(log.audits().at(-1)).toMatchObject({ action: 'credentials.redeem', code: error.code });
       if (subjectToken.length > 16) expect(log.lines.join()).not.toContain(subjectToken);
@@ -79,7 +79,7 @@ function start() {
     logger: log.logger,
   });
   return Object.assign(world, {
-    redeem: (subjectToken: string, grant = 'models') => redeemer.redeem({ subjectToken, grant, kinds: undefined }),
+    redeem: (subjectToken: string, grant = 'models') => redeemer.redeem({ subjectToken, grant, shapes: undefined }),
     redeemer,
   });
 }
@@ -248,13 +248,22 @@ describe('what is asked for', () => {
   test('as another kind of token than the grant gives is refused before anything is asked upstream', async () => {
     const world = start();
     const subjectToken = await theirs.sign(world.claims());
-    const error = await refusal(world.redeemer.redeem({ subjectToken, grant: 'models', kinds: ['azure', 'gcp'] }));
+    const error = await refusal(world.redeemer.redeem({ subjectToken, grant: 'models', shapes: ['azure', 'gcp'] }));
     expect(error.code).toBe('request_invalid');
     expect(world.broker.asked).toEqual([]);
-    await world.redeemer.redeem({ subjectToken, grant: 'models', kinds: ['aws'] });
+    await world.redeemer.redeem({ subjectToken, grant: 'models', shapes: ['aws'] });
     expect(world.broker.asked).toHaveLength(1);
+    // An access token with its key is none of those that go into a header.
+    const oauth = { issuer: 'https://as.example.org', dpop: true };
+    const document = { ...JSON.parse(policy('api', [BATCH])), grants: { payments: { oauth } } };
+    world.policies = compile(JSON.stringify(document));
+    const bound = { subjectToken, grant: 'payments' };
+    const bearer = await refusal(world.redeemer.redeem({ ...bound, shapes: ['azure', 'gcp', 'oauth'] }));
+    expect(bearer.code).toBe('request_invalid');
+    await world.redeemer.redeem({ ...bound, shapes: ['oauth-bound'] });
+    expect(world.broker.asked).toHaveLength(2);
     // Of what it may not have, nobody learns of what kind it is.
-    const other = await refusal(world.redeemer.redeem({ subjectToken, grant: 'books', kinds: ['vault'] }));
+    const other = await refusal(world.redeemer.redeem({ subjectToken, grant: 'books', shapes: ['vault'] }));
     expect(other.code).toBe('policy_denied');
   });
 });

@@ -61,6 +61,7 @@ describe('dev', () => {
         broker: `unix:${join(tmp, folder, 'broker.sock')}`,
         endpoints: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
         sts: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+        model: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
         spire: `unix:${join(tmp, folder, 'spire-admin.sock')}`,
       });
       expect((await lstat(join(tmp, folder))).mode & 0o777).toBe(0o700);
@@ -94,6 +95,7 @@ describe('dev', () => {
     expect(stdout).toContain(`  export SVIDX_SOCKET=${tmp}/svidx-dev-`);
     expect(stdout).toContain('  svidx token --component api-gateway --audience sts.amazonaws.com\n');
     expect(stdout).toContain('  svidx credentials bedrock --component api-gateway\n');
+    expect(stdout).toMatch(/^ {2}model {6}http:\/\/127\.0\.0\.1:\d+$/m);
     expect(stderr).toContain('DEVELOPMENT ONLY');
   });
 
@@ -101,6 +103,14 @@ describe('dev', () => {
     const { running } = await startDev(['--json', '--key-type', 'rsa-2048', '--listen', 'localhost:0']);
     const { discovery } = JSON.parse(await running.firstLine());
     expect(await (await fetch(discovery)).json()).toMatchObject({ id_token_signing_alg_values_supported: ['RS256'] });
+  });
+
+  test('has its local AWS where the user says', async () => {
+    const { running } = await startDev(['--json', '--sts-listen', '[::1]:0', '--model-listen', 'localhost:0']);
+    expect(JSON.parse(await running.firstLine())).toMatchObject({
+      sts: expect.stringMatching(/^http:\/\/\[::1\]:\d+$/),
+      model: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    });
   });
 
   test('takes policies, entries, a trust domain and a socket of the user', async () => {
@@ -165,22 +175,28 @@ describe('when nobody reads any more what it writes', () => {
 });
 
 describe('dev is refused', () => {
-  test.each(['0.0.0.0:0', '[::]:0', '192.0.2.1:0', '[2001:db8::1]:0', '[::ffff:127.0.0.1]:0', 'example.org:0'])(
-    'at %j: it is for development only',
-    async (listen) => {
-      const { code, stdout, stderr, left } = await refused('--listen', listen);
-      expect([code, stdout, left]).toEqual([2, '', []]);
-      expect(stderr).toMatch(/^svidx: usage_invalid: --listen: .*development only.*loopback/);
-    },
-  );
+  test.each([
+    ['--listen', '0.0.0.0:0'],
+    ['--listen', '[::]:0'],
+    ['--listen', '192.0.2.1:0'],
+    ['--listen', '[2001:db8::1]:0'],
+    ['--listen', '[::ffff:127.0.0.1]:0'],
+    ['--listen', 'example.org:0'],
+    ['--sts-listen', '0.0.0.0:0'],
+    ['--model-listen', '192.0.2.1:0'],
+  ])('with %s %s: it is for development only', async (option, listen) => {
+    const { code, stdout, stderr, left } = await refused(option, listen);
+    expect([code, stdout, left]).toEqual([2, '', []]);
+    expect(stderr).toMatch(new RegExp(`^svidx: usage_invalid: ${option}: .*development only.*loopback`));
+  });
 
-  test('at a port that is taken', async () => {
+  test.each(['--listen', '--sts-listen', '--model-listen'])('with %s at a port that is taken', async (option) => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : undefined;
-    const { code, stdout, stderr, left } = await refused('--listen', `127.0.0.1:${port}`);
+    const { code, stdout, stderr, left } = await refused(option, `127.0.0.1:${port}`);
     expect([code, stdout, left]).toEqual([2, '', []]);
     expect(stderr).toContain(`config_invalid: cannot listen on 127.0.0.1:${port} (EADDRINUSE)`);
   });
@@ -190,7 +206,7 @@ describe('dev is refused', () => {
     const { code, stdout, stderr, left } = await refused('--trust-domain', 'example.org', '--policies', folder);
     expect([code, stdout, left]).toEqual([2, '', []]);
     expect(stderr).toBe(
-      `svidx: policy_invalid: ${folder}/api.yaml:10: grants.models.aws.region: expected an AWS region, such as us-east-1\n`,
+      `svidx: policy_invalid: ${folder}/api.yaml:9: grants.models.aws.region: expected an AWS region, such as us-east-1\n`,
     );
   });
 

@@ -1,7 +1,9 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createBrokerClient } from '../../src/http/broker-client.ts';
-import { envOf, exec, FILES_POLICY, lives, socketFolders, startExec, words } from '../support/exec.ts';
+import { makeOld } from '../support/abandoned.ts';
+import { envOf, exec, FILES_POLICY, lives, socketFolders, startExec, withFiles, words } from '../support/exec.ts';
 import { svidx } from '../support/svidx.ts';
 import { startWorld } from '../support/world.ts';
 
@@ -46,7 +48,7 @@ describe('the end', () => {
     expect(status).toBe(200);
     expect((await fetch(uri, { headers: { Authorization: secret } })).status).toBe(401);
     await expect.poll(() => socketFolders(world)).toEqual([]);
-    expect(lives(world)).toEqual(['session.open', 'workload_api.open', 'session.revoke']);
+    expect(lives(world)).toEqual(['session.open', 'workload_api.open', 'session.revoke', 'session.refuse']);
   });
 
   test('comes when the program says so, whatever signal we are sent', async () => {
@@ -85,6 +87,27 @@ describe('the end', () => {
     running.signal('SIGKILL');
     await expect.poll(() => socketFolders(world)).toEqual([]);
     process.kill(pid, 'SIGKILL');
+  });
+
+  test('of ours by SIGKILL leaves its token files to the next, which removes them', async () => {
+    const world = await withFiles();
+    const script = `console.log(process.env.AWS_WEB_IDENTITY_TOKEN_FILE); ${WAIT_FOR_EVER}`;
+    const running = startExec(world, script);
+    const left = dirname(await running.firstLine());
+    const [, pid] = await running.printed(/\n(\d+)\n/);
+    const staying = startExec(world, script);
+    const kept = dirname(await staying.firstLine());
+    await Promise.all([makeOld(left), makeOld(kept)]);
+    running.signal('SIGKILL');
+    process.kill(Number(pid), 'SIGKILL');
+    await running.finished();
+    expect((await readdir(left)).toSorted()).toEqual(['.alive', 'models']);
+    expect((await exec(world, '')).code).toBe(0);
+    await expect(lstat(left)).rejects.toThrow('ENOENT');
+    // The one that lives keeps its own.
+    expect((await readdir(kept)).toSorted()).toEqual(['.alive', 'models']);
+    await staying.end();
+    await expect(lstat(kept)).rejects.toThrow('ENOENT');
   });
 
   test('of the service does not end the program, and is told', async () => {

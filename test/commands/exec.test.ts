@@ -116,7 +116,7 @@ describe('token files', () => {
       const files = ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AZURE_FEDERATED_TOKEN_FILE'].map((name) => {
         const path = process.env[name];
         const mode = (file) => (lstatSync(file).mode & 0o777).toString(8);
-        return { path, modes: [mode(path), mode(dirname(path))], fs: statfsSync(path).type, all: readdirSync(dirname(path)),
+        return { path, modes: [mode(path), mode(dirname(path))], fs: statfsSync(path).type, all: readdirSync(dirname(path)).sort(),
           end: readFileSync(path, 'utf8').slice(-1), aud: JSON.parse(Buffer.from(readFileSync(path, 'utf8').split('.')[1], 'base64url')).aud };
       });
       console.log(JSON.stringify({ files, env: process.env }))`;
@@ -131,7 +131,7 @@ describe('token files', () => {
         path: expect.stringMatching(/^\/dev\/shm\/svidx-exec-\w{6}\//),
         modes: ['600', '700'],
         fs: 0x01021994,
-        all: [name],
+        all: ['.alive', name],
         end: expect.stringMatching(/[\w-]/),
         aud: [audience],
       })),

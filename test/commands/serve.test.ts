@@ -1,9 +1,13 @@
 import { once } from 'node:events';
-import { lstat, readdir, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, stat, writeFile } from 'node:fs/promises';
 import { type ClientRequest, request } from 'node:http';
+import { createServer } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createWorkloadClient } from '../../src/http/workload-client.ts';
 import { type FakeSpire, startFakeSpire } from '../fakes/trust-domain.ts';
+import { makeOld } from '../support/abandoned.ts';
 import { type Setup, setup } from '../support/serve-setup.ts';
 import { type Running, startSvidx, svidx } from '../support/svidx.ts';
 
@@ -149,6 +153,26 @@ describe('serve', () => {
     expect((await svidx(token(first.socket))).stderr).toMatch(/^svidx: service_unreachable: .*ECONNREFUSED/);
     const second = await serve(spire, first);
     expect((await svidx(token(second.socket))).code).toBe(0);
+  });
+
+  test('removes the sockets of components that a service left behind which was killed, and none of one that lives', async () => {
+    const spire = await startFakeSpire();
+    const first = await serve(spire);
+    const { endpoint } = await createWorkloadClient(first.socket).open({ component: 'api' });
+    const left = dirname(endpoint.replace(/^unix:\/\//, ''));
+    first.running.signal('SIGKILL');
+    await first.running.finished();
+    expect(await readdir(left)).toEqual(['s']);
+    await makeOld(left);
+    const living = await mkdtemp(join(first.folder, '.svidx-'));
+    const server = createServer().listen(join(living, 's'));
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    await makeOld(living);
+    const second = await serve(spire, first);
+    expect((await readdir(first.folder)).filter((name) => name.startsWith('.svidx-'))).toEqual([basename(living)]);
+    const { stderr } = await second.running.end();
+    expect(stderr).toContain(`"event":"workload_api.tidied","folders":["${left}"]`);
   });
 
   test('without --json says in words where it is', async () => {

@@ -46,6 +46,7 @@ async function verify(printed: string[], token: readonly string[], stdin = ''): 
     exitWith: (code) => expect.unreachable(`exit code ${code}`),
     logDestination: { write: (line) => expect.unreachable(`logged: ${line}`) },
     print: (text) => void printed.push(text),
+    writeRaw: (stream) => expect.unreachable(`wrote to ${stream}`),
     readStdin: async () => stdin,
     stopped: () => new Promise(() => {}),
   });

@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createComponentHost, type LoadedComponent } from '../../src/component/host.ts';
-import { createFakeBroker } from '../fakes/broker.ts';
+import type { LoadedComponent } from '../../src/component/host.ts';
 import { createFakeClock, settle } from '../fakes/clock.ts';
 import { asker, counter, troubled } from '../fakes/components.ts';
-import { startHost } from '../support/components.ts';
+import { createTestHost, startHost } from '../support/components.ts';
 import { refusal, refusalCode } from '../support/errors.ts';
 
 /** One host, whose clock stands still, for the tests that do not need one to themselves: loading takes long. */
 const clock = createFakeClock();
-const broker = createFakeBroker();
-const shared = createComponentHost({ broker, clock, timeoutMs: 5_000, maxConcurrency: 2 });
+const { broker, host: shared, load } = createTestHost({ clock, limits: { timeoutMs: 5_000, instances: 2 } });
 let asking: LoadedComponent;
 let alsoAsking: LoadedComponent;
 let inTrouble: LoadedComponent;
@@ -23,9 +21,9 @@ const components: Record<'asker' | 'counter' | 'troubled', Uint8Array> = {
 beforeAll(async () => {
   [components.asker, components.counter, components.troubled] = await Promise.all([asker(), counter(), troubled()]);
   [asking, alsoAsking, inTrouble] = await Promise.all([
-    shared.load('asker', components.asker),
-    shared.load('other', components.asker),
-    shared.load('troubled', components.troubled),
+    load('asker', components.asker),
+    load('other', components.asker),
+    load('troubled', components.troubled),
   ]);
 });
 
@@ -100,17 +98,21 @@ describe('the time limit', () => {
     expect(await endless).toMatchObject(TIMED_OUT);
     expect(await alsoAsking.call('token', ['c'])).toHaveProperty('ok');
     expect(await asking.call('token', ['d'])).toHaveProperty('ok');
-    expect(clock.timers).toBe(0);
   });
 
   test('ends one that never looks up from the start', async () => {
-    const endless = refusal(inTrouble.call('spin', []));
-    await clock.waitForTimers(1);
+    const clock = createFakeClock();
+    const component = await startHost({ clock, limits: { timeoutMs: 5_000 } }).load('troubled', components.troubled);
+    let ended = false;
+    const endless = refusal(component.call('spin', [])).finally(() => {
+      ended = true;
+    });
+    await settle();
     await clock.advance(4_999);
-    expect(clock.timers).toBe(1);
+    expect(ended).toBe(false);
     await clock.advance(1);
     expect(await endless).toMatchObject(TIMED_OUT);
-    expect(await inTrouble.call('fine', [])).toEqual({ ok: 42 });
+    expect(await component.call('fine', [])).toEqual({ ok: 42 });
   });
 
   test('ends the wait for a host that never answers', async () => {
@@ -146,27 +148,28 @@ describe('the time limit', () => {
 });
 
 describe('calls at the same time', () => {
-  /** A host whose broker answers nobody until `open` is called. Each call that runs has one timer, one that waits none. */
-  async function startGated(maxConcurrency: number) {
+  /** A host whose broker answers nobody until `open` is called. */
+  async function startGated(instances: number) {
     const clock = createFakeClock();
-    const { host, load, broker } = startHost({ clock, timeoutMs: 5_000, maxConcurrency });
+    const { load, broker } = startHost({ clock, limits: { timeoutMs: 5_000, instances } });
     const component = await load('asker', components.asker);
     let open = (): void => {};
     broker.gate = new Promise<void>((resolve) => {
       open = resolve;
     });
-    return { clock, host, broker, component, open };
+    return { load, broker, component, open };
   }
 
   test('run up to the limit; further ones wait their turn', async () => {
-    const { clock, broker, component, open } = await startGated(2);
+    const { load, broker, component, open } = await startGated(2);
     const calls = ['1', '2', '3', '4', '5'].map((audience) => component.call('token', [audience]));
-    await settle();
-    expect(clock.timers).toBe(2);
+    await broker.waitForAsked(2);
+    // Time enough for a third to be asked for, were there one: another component is loaded and answered.
+    await (await load('other', components.counter)).call('nothing', []);
+    expect(broker.asked.map(({ audience }) => audience?.[0])).toEqual(['1', '2']);
     open();
     expect((await Promise.all(calls)).every((result) => 'ok' in result)).toBe(true);
     expect(broker.asked.map(({ audience }) => audience?.[0]).toSorted()).toEqual(['1', '2', '3', '4', '5']);
-    expect(clock.timers).toBe(0);
   });
 
   test('one at a time come strictly in order', async () => {
@@ -177,35 +180,53 @@ describe('calls at the same time', () => {
   });
 
   test("the limit is each component's own", async () => {
-    const { clock, host, component } = await startGated(1);
-    const other = await host.load('other', components.asker);
+    const { broker, component, load } = await startGated(1);
+    const other = await load('other', components.asker);
     const calls = [component.call('token', ['a']), other.call('token', ['b']), component.call('token', ['c'])];
-    await settle();
-    expect(clock.timers).toBe(2);
+    await broker.waitForAsked(2);
+    expect(broker.asked.map(({ audience }) => audience?.[0]).toSorted()).toEqual(['a', 'b']);
     for (const call of calls) call.catch(() => {});
   });
 
   test('one that waits gets a thread when the one before it trapped or ran out of time', async () => {
     const clock = createFakeClock();
-    const component = await startHost({ clock, timeoutMs: 5_000 }).load('troubled', components.troubled);
-    const [first, second] = [component.call('trap', []), component.call('spin', [])].map(refusalCode);
-    const third = component.call('fine', []);
-    expect(await first).toBe('component_trapped');
-    await clock.waitForTimers(1);
+    const { load, broker } = startHost({ clock, limits: { timeoutMs: 5_000 } });
+    const component = await load('asker', components.asker);
+    const calls = ['token-then-trap', 'token-then-spin'].map((name) => refusalCode(component.call(name, ['a'])));
+    await broker.waitForAsked(2);
+    await clock.advance(1_000);
+    const third = component.call('token', ['a']);
+    await clock.advance(4_000);
+    expect(await Promise.all(calls)).toEqual(['component_trapped', 'component_timed_out']);
+    expect(await third).toHaveProperty('ok');
+  });
+
+  test('who waits longer than a call may take is told that all are busy, and so is who finds the line full', async () => {
+    const clock = createFakeClock();
+    const { load, broker } = startHost({ clock, limits: { timeoutMs: 5_000, maxWaiting: 1 } });
+    const component = await load('asker', components.asker);
+    const endless = refusalCode(component.call('token-then-spin', ['a']));
+    await broker.waitForAsked(1);
+    const waiting = refusal(component.call('token', ['b']));
+    const busy = { code: 'component_busy', message: 'all instances of the component are busy; try again later' };
+    expect(await refusal(component.call('token', ['c']))).toMatchObject(busy);
     await clock.advance(5_000);
-    expect(await second).toBe('component_timed_out');
-    expect(await third).toEqual({ ok: 42 });
+    expect(await Promise.all([endless, waiting])).toMatchObject(['component_timed_out', busy]);
+    expect(await component.call('token', ['d'])).toHaveProperty('ok');
+    expect(broker.asked.map(({ audience }) => audience?.[0])).toEqual(['a', 'd']);
   });
 });
 
 describe('closing the host', () => {
   test('ends the calls that run and those that wait, and refuses further ones', async () => {
-    const { host, load } = startHost({ clock: createFakeClock() });
+    const clock = createFakeClock();
+    const { host, load } = startHost({ clock });
     const component = await load('troubled', components.troubled);
     const calls = [component.call('spin', []), component.call('fine', []), component.call('fine', [])].map(refusal);
     await settle();
     await host.close();
     for (const call of calls) expect(await call).toMatchObject(STOPPING);
+    expect(clock.timers).toBe(0);
     expect(await refusal(component.call('fine', []))).toMatchObject(STOPPING);
     await host.close();
   });

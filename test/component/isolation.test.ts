@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
-import { createComponentHost } from '../../src/component/host.ts';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { createFakeClock } from '../fakes/clock.ts';
 import { asker, habitual } from '../fakes/components.ts';
 import { startHost } from '../support/components.ts';
 import { refusal } from '../support/errors.ts';
+import { hostingOf } from '../support/hosting.ts';
 import { API_POLICY, startWorld } from '../support/world.ts';
 
 const components: Record<'asker' | 'habitual', Uint8Array> = { asker: new Uint8Array(), habitual: new Uint8Array() };
@@ -37,7 +36,7 @@ describe('what toolchains import out of habit', () => {
       ['leave', [{ tag: 'err' }], /the component called exit/],
       ['random', [65_537n], /at most 65536 random bytes/],
       ['random', [2n ** 64n - 1n], /at most 65536 random bytes/],
-      ['poll-nothing', [], /empty array/],
+      ['poll-nothing', [], /poll of nothing/],
     ];
     for (const [name, args, reason] of traps) {
       const error = await refusal(component.call(name, args));
@@ -49,7 +48,7 @@ describe('what toolchains import out of habit', () => {
 
   test('a component that sleeps for centuries is woken by its time limit', async () => {
     const clock = createFakeClock();
-    const component = await startHost({ clock, timeoutMs: 5_000 }).load('habitual', components.habitual);
+    const component = await startHost({ clock, limits: { timeoutMs: 5_000 } }).load('habitual', components.habitual);
     const asleep = refusal(component.call('sleep', [2n ** 64n - 1n]));
     await clock.waitForTimers(1);
     await clock.advance(5_000);
@@ -71,19 +70,20 @@ describe('the digest that a policy pins', () => {
   test('lets in these bytes, and no others under the same name', async () => {
     const digest = `sha256:${createHash('sha256').update(components.asker).digest('hex')}`;
     const world = await startWorld({ policies: { 'api.yaml': `${API_POLICY}digest: ${digest}\n` } });
-    const host = createComponentHost({
-      broker: world.service.broker,
-      clock: systemClock,
-      timeoutMs: 15_000,
-      maxConcurrency: 1,
-    });
-    onTestFinished(() => host.close());
-    const pinned = await host.load('api', components.asker);
+    const { load } = startHost({ broker: world.service.broker, hosting: hostingOf(world.service) });
+    const pinned = await load('api', components.asker);
     expect(pinned.digest).toBe(digest);
     expect(await pinned.call('token', ['sts.amazonaws.com'])).toEqual({ ok: expect.stringMatching(/^eyJ/) });
 
     // The same component with a custom section more: id 0, size 2, a name of one character.
-    const other = await host.load('api', Buffer.concat([components.asker, Buffer.from([0x00, 0x02, 0x01, 0x78])]));
+    const otherBytes = Buffer.concat([components.asker, Buffer.from([0x00, 0x02, 0x01, 0x78])]);
+    expect(await refusal(load('api', otherBytes))).toMatchObject({
+      code: 'policy_denied',
+      message: 'component "api": its bytes are not the ones its policy allows',
+    });
+
+    // Nor are they given anything where they are loaded all the same: the policy may have come later.
+    const other = await startHost({ broker: world.service.broker }).load('api', otherBytes);
     const denied = 'policy_denied: component "api": its bytes are not the ones its policy allows';
     expect(await other.call('token', ['sts.amazonaws.com'])).toEqual({ err: { tag: 'other', val: denied } });
     expect(await other.call('credentials', ['models'])).toMatchObject({

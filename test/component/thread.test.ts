@@ -1,22 +1,35 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createDeferred } from '../../src/base/deferred.ts';
 import { SvidxError } from '../../src/base/errors.ts';
-import type { ImportOutcome } from '../../src/component/host-import.ts';
-import { type ComponentThread, type ImportRequest, startComponentThread } from '../../src/component/thread.ts';
+import type { ComponentHandlers, ImportRequest } from '../../src/component/host-side.ts';
+import { type ComponentThread, startComponentThread, type ThreadJob } from '../../src/component/thread.ts';
 import { createFakeClock, type FakeClock } from '../fakes/clock.ts';
 import { refusal } from '../support/errors.ts';
+
+/** Answers each import with its arguments; nothing may leave, and what is written goes nowhere. */
+const HANDLERS: ComponentHandlers = {
+  onImport: async ({ args }) => ({ ok: args }),
+  onRequest: () => Promise.reject(new Error('nothing may leave')),
+  toHttpError: () => ({ tag: 'HTTP-request-denied' }),
+  openOutput: () => ({ write() {}, end() {} }),
+};
+
+interface ThreadOptions {
+  readonly clock?: FakeClock;
+  readonly onImport?: ComponentHandlers['onImport'];
+  /** Runs when an instance is made. */
+  readonly start?: string;
+}
 
 /**
  * A thread whose component is JavaScript written here instead of by jco: what a component could only do by breaking out of
  * WebAssembly, these functions simply do.
  */
-function startThread(
-  functions: string,
-  options: { clock?: FakeClock; onImport?: (request: ImportRequest) => Promise<ImportOutcome> } = {},
-): ComponentThread {
+function startThread(functions: string, options: ThreadOptions = {}): ComponentThread {
   const thread = startComponentThread({
     compiled: {
       digest: 'sha256:0',
-      source: `export async function instantiate(getModule, imports) { return { ${functions} }; }`,
+      source: `export function instantiate(getModule, imports) { ${options.start ?? ''}; return { ${functions} }; }`,
       modules: new Map(),
       limits: new Map(),
       memoryBytes: 0,
@@ -26,15 +39,22 @@ function startThread(
       command: undefined,
     },
     remote: [{ interface: 'test:host/store', functions: ['get', 'list-keys'] }],
+    handlers: { ...HANDLERS, ...(options.onImport && { onImport: options.onImport }) },
     clock: options.clock ?? createFakeClock(),
     timeoutMs: 5_000,
-    onImport: options.onImport ?? (async ({ args }) => ({ ok: args })),
   });
   onTestFinished(() => thread.end(new SvidxError('service_stopping', 'the test is over')));
   return thread;
 }
 
+function call(name: string, ...args: unknown[]): ThreadJob {
+  return { kind: 'function', name, args };
+}
+
 const stopping = new SvidxError('service_stopping', 'enough');
+
+/** A function that never comes back, and takes no processor for it. */
+const HANG = 'hang: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)';
 
 describe('what a thread holds', () => {
   test('no variable, no flag and no input of this process', async () => {
@@ -45,9 +65,9 @@ describe('what a thread holds', () => {
         flags: () => process.execArgv,
         input: () => process.stdin.read(),
       `);
-      expect(await thread.run('env', [])).toEqual({ type: 'value', value: [] });
-      expect(await thread.run('flags', [])).toEqual({ type: 'value', value: [] });
-      expect(await thread.run('input', [])).toEqual({ type: 'value', value: null });
+      expect(await thread.run(call('env'))).toEqual({ type: 'value', value: [] });
+      expect(await thread.run(call('flags'))).toEqual({ type: 'value', value: [] });
+      expect(await thread.run(call('input'))).toEqual({ type: 'value', value: null });
     } finally {
       delete process.env['SVIDX_TEST_SECRET'];
     }
@@ -55,13 +75,13 @@ describe('what a thread holds', () => {
 
   test('nothing that one call leaves in its instance for the next', async () => {
     const thread = startThread('...(() => { let calls = 0; return { count: () => ++calls }; })()');
-    expect(await thread.run('count', [])).toEqual({ type: 'value', value: 1 });
-    expect(await thread.run('count', [])).toEqual({ type: 'value', value: 1 });
+    expect(await thread.run(call('count'))).toEqual({ type: 'value', value: 1 });
+    expect(await thread.run(call('count'))).toEqual({ type: 'value', value: 1 });
   });
 
   test('a heap of a quarter of a GiB at most, and a bit for what is young', async () => {
-    const thread = startThread('heap: async () => (await import("node:v8")).getHeapStatistics().heap_size_limit');
-    const outcome = await thread.run('heap', []);
+    const thread = startThread('heap: () => process.getBuiltinModule("node:v8").getHeapStatistics().heap_size_limit');
+    const outcome = await thread.run(call('heap'));
     expect('value' in outcome ? outcome.value : undefined).toBeLessThan(400 * 1024 * 1024);
   });
 
@@ -70,8 +90,8 @@ describe('what a thread holds', () => {
       names: () => Object.keys(imports['test:host/store']),
       wasi: () => 'wasi:cli/environment' in imports,
     `);
-    expect(await thread.run('names', [])).toEqual({ type: 'value', value: ['get', 'listKeys'] });
-    expect(await thread.run('wasi', [])).toEqual({ type: 'value', value: true });
+    expect(await thread.run(call('names'))).toEqual({ type: 'value', value: ['get', 'listKeys'] });
+    expect(await thread.run(call('wasi'))).toEqual({ type: 'value', value: true });
   });
 });
 
@@ -80,7 +100,7 @@ describe('a call', () => {
     const asked: ImportRequest[] = [];
     const thread = startThread(
       `get: (key) => imports['test:host/store'].get(key),
-       refused: () => imports['test:host/store'].listKeys().catch((error) => error.payload),`,
+       refused: () => { try { return imports['test:host/store'].listKeys(); } catch (error) { return error.payload; } },`,
       {
         onImport: async (request) => {
           asked.push(request);
@@ -88,24 +108,28 @@ describe('a call', () => {
         },
       },
     );
-    expect(await thread.run('get', ['a'])).toEqual({ type: 'value', value: 'a!' });
-    expect(await thread.run('refused', [])).toEqual({ type: 'value', value: { tag: 'no' } });
+    expect(await thread.run(call('get', 'a'))).toEqual({ type: 'value', value: 'a!' });
+    expect(await thread.run(call('refused'))).toEqual({ type: 'value', value: { tag: 'no' } });
     expect(asked).toMatchObject([
       { interface: 'test:host/store', function: 'get', args: ['a'] },
       { interface: 'test:host/store', function: 'list-keys', args: [] },
     ]);
   });
 
-  test('may ask many times at once, each answer going where it belongs', async () => {
-    const thread = startThread(`
-      all: async () => (await Promise.all([1, 2, 3].map((key) => imports['test:host/store'].get(key)))).flat(),
-    `);
-    expect(await thread.run('all', [])).toEqual({ type: 'value', value: [1, 2, 3] });
+  test('may ask many times, each answer going where it belongs', async () => {
+    const thread = startThread(`all: () => [1, 2, 3].map((key) => imports['test:host/store'].get(key)).flat()`);
+    expect(await thread.run(call('all'))).toEqual({ type: 'value', value: [1, 2, 3] });
+  });
+
+  test('may come while the first instance is made, even where that asks the host', async () => {
+    const thread = startThread('get: () => given', { start: `const given = imports['test:host/store'].get('a')` });
+    expect(await thread.run(call('get'))).toEqual({ type: 'value', value: ['a'] });
+    expect(await thread.run(call('get'))).toEqual({ type: 'value', value: ['a'] });
   });
 
   test('that throws what jco throws for the error of a result gives that error', async () => {
     const thread = startThread(`fail: () => { throw Object.assign(new Error('x'), { payload: { tag: 'why' } }); }`);
-    expect(await thread.run('fail', [])).toEqual({ type: 'error', payload: { tag: 'why' } });
+    expect(await thread.run(call('fail'))).toEqual({ type: 'error', payload: { tag: 'why' } });
     expect(thread.usable).toBe(true);
   });
 
@@ -121,7 +145,7 @@ describe('a call', () => {
     ],
   ])('that throws %s has trapped, and its thread is gone', async (_, statement, reason) => {
     const thread = startThread(`fail: () => { ${statement}; }`);
-    expect(await refusal(thread.run('fail', []))).toMatchObject({
+    expect(await refusal(thread.run(call('fail')))).toMatchObject({
       code: 'component_trapped',
       message: `the component trapped: ${reason}`,
     });
@@ -132,37 +156,45 @@ describe('a call', () => {
     const thread = startThread(
       `fail: () => { throw new Error('eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl\\n' + 'x'.repeat(9999)); }`,
     );
-    const { message } = await refusal(thread.run('fail', []));
+    const { message } = await refusal(thread.run(call('fail')));
     expect(message).toMatch(/^the component trapped: Error: \[redacted\] x+\.\.\.$/);
   });
 
   const deadly: readonly (readonly [string, string])[] = [
     ['leaves the process', 'leave: () => process.exit(0)'],
-    [
-      'throws where nobody catches',
-      `leave: () => { queueMicrotask(() => { throw new Error('late'); }); return new Promise(() => {}); }`,
-    ],
-    ['leaves a promise rejected', `leave: () => { Promise.reject(new Error('late')); return new Promise(() => {}); }`],
     ['gives what cannot be sent', 'leave: () => () => 1'],
     ['fills the heap', 'leave: () => { const all = []; for (;;) all.push(new Array(10_000).fill(all.length + 0.5)); }'],
   ];
 
   test.each(deadly)('that %s ends its thread, and no more than that', async (_, functions) => {
     const thread = startThread(functions);
-    expect(await refusal(thread.run('leave', []))).toMatchObject({ code: 'component_trapped' });
+    expect(await refusal(thread.run(call('leave')))).toMatchObject({ code: 'component_trapped' });
+    expect(thread.usable).toBe(false);
+  });
+
+  test.each([
+    ['throws where nobody catches', `leave: () => queueMicrotask(() => { throw new Error('late'); })`],
+    ['leaves a promise rejected', `leave: () => void Promise.reject(new Error('late'))`],
+  ])('that %s once it is done ends its thread before the next', async (_, functions) => {
+    const thread = startThread(functions);
+    await thread.run(call('leave'));
+    expect(await refusal(thread.run(call('leave')))).toMatchObject({
+      code: 'component_trapped',
+      message: 'the component trapped: late',
+    });
     expect(thread.usable).toBe(false);
   });
 
   test('of a component whose JavaScript does not even load has trapped', async () => {
     const thread = startThread('} } syntax error');
-    expect(await refusal(thread.run('any', []))).toMatchObject({ code: 'component_trapped' });
+    expect(await refusal(thread.run(call('any')))).toMatchObject({ code: 'component_trapped' });
   });
 
   test('that makes the host itself fail ends with that, and the host lives', async () => {
     const thread = startThread(`get: () => imports['test:host/store'].get('a')`, {
       onImport: () => Promise.reject(new Error('SECRET-1')),
     });
-    expect(await refusal(thread.run('get', []))).toMatchObject({
+    expect(await refusal(thread.run(call('get')))).toMatchObject({
       code: 'internal_error',
       message: 'something went wrong inside svid-exchange',
     });
@@ -170,31 +202,91 @@ describe('a call', () => {
   });
 });
 
+describe('a call that nobody waits for any more', () => {
+  test('ends when it next asks for something', async () => {
+    const asked = createDeferred<void>();
+    const thread = startThread(`ask: () => imports['test:host/store'].get('a')`, {
+      onImport: () => {
+        asked.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const controller = new AbortController();
+    const running = refusal(thread.run(call('ask'), controller.signal));
+    await asked.promise;
+    controller.abort();
+    expect(await running).toMatchObject({ code: 'component_trapped', message: expect.stringMatching(/nobody waits/) });
+    expect(thread.usable).toBe(false);
+  });
+
+  test('ends after a moment where it asks for nothing', async () => {
+    const clock = createFakeClock();
+    const thread = startThread(HANG, { clock });
+    await thread.ready();
+    const controller = new AbortController();
+    const running = refusal(thread.run(call('hang'), controller.signal));
+    controller.abort();
+    await clock.advance(999);
+    expect(thread.usable).toBe(true);
+    await clock.advance(1);
+    expect(await running).toMatchObject({
+      code: 'component_timed_out',
+      message: expect.stringMatching(/nobody waits/),
+    });
+    expect(clock.timers).toBe(0);
+  });
+
+  test('may still come to its end before it hears of it, and the next one is not taken for it', async () => {
+    const clock = createFakeClock();
+    const thread = startThread(`quick: () => 1, ask: () => imports['test:host/store'].get('a')`, { clock });
+    await thread.ready();
+    for (let round = 0; round < 50; round += 1) {
+      const controller = new AbortController();
+      const quick = thread.run(call('quick'), controller.signal);
+      // Sent once the thread has surely taken the job, and perhaps ended it: nothing has come back to us yet.
+      for (const end = performance.now() + (round % 5); performance.now() < end; );
+      controller.abort();
+      expect(await quick).toEqual({ type: 'value', value: 1 });
+      expect(await thread.run(call('ask'))).toEqual({ type: 'value', value: ['a'] });
+    }
+  });
+});
+
+describe('a thread that is idle', () => {
+  test('has no timer left over from its calls', async () => {
+    const clock = createFakeClock();
+    const thread = startThread('fine: () => 1', { clock });
+    for (let round = 0; round < 3; round += 1) await thread.run(call('fine'));
+    await thread.ready();
+    expect(clock.timers).toBe(0);
+  });
+});
+
 describe('a thread that ended', () => {
   test('fails the call under way with the reason, and each later call at once', async () => {
     const clock = createFakeClock();
-    const thread = startThread('hang: () => new Promise(() => {})', { clock });
-    const call = refusal(thread.run('hang', []));
+    const thread = startThread(HANG, { clock });
+    const running = refusal(thread.run(call('hang')));
     await thread.end(stopping);
-    expect(await call).toBe(stopping);
+    expect(await running).toBe(stopping);
     expect(thread.usable).toBe(false);
-    expect(await refusal(thread.run('hang', []))).toBe(stopping);
+    expect(await refusal(thread.run(call('hang')))).toBe(stopping);
     expect(clock.timers).toBe(0);
   });
 
   test('keeps its first reason', async () => {
-    const thread = startThread('hang: () => new Promise(() => {})');
+    const thread = startThread(HANG);
     await thread.end(stopping);
     await thread.end(new SvidxError('component_trapped', 'later'));
-    expect(await refusal(thread.run('hang', []))).toBe(stopping);
+    expect(await refusal(thread.run(call('hang')))).toBe(stopping);
   });
 
   test('because its time was up says so to whoever calls again', async () => {
     const clock = createFakeClock();
-    const thread = startThread('hang: () => new Promise(() => {})', { clock });
-    const call = refusal(thread.run('hang', []));
+    const thread = startThread(HANG, { clock });
+    const running = refusal(thread.run(call('hang')));
     await clock.advance(5_000);
-    expect(await call).toMatchObject({ code: 'component_timed_out' });
-    expect(await refusal(thread.run('hang', []))).toMatchObject({ code: 'component_timed_out' });
+    expect(await running).toMatchObject({ code: 'component_timed_out' });
+    expect(await refusal(thread.run(call('hang')))).toMatchObject({ code: 'component_timed_out' });
   });
 });

@@ -75,7 +75,7 @@ describe('a part', () => {
     const part = read.part(2);
     part.byte();
     expect((await refusal(() => part.u32())).code).toBe('component_invalid');
-    expect((await refusal(() => reader(1).part(1).part(2))).code).toBe('component_invalid');
+    expect((await refusal(() => reader(1, 2, 3).part(1).part(2))).code).toBe('component_invalid');
   });
 
   test.each([4, 5, 2 ** 31, 2 ** 32 - 1])('of %i bytes is not there where three are', async (length) => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import { credentialFields, credentialFieldsSchema, credentialsFromFields } from '../../src/credentials/wire.ts';
+import { boundAccessToken, PROOF_KEY } from '../fakes/other-credentials.ts';
 import { asAws } from '../support/credentials.ts';
 
 const FIELDS = {
@@ -54,6 +55,40 @@ describe('credentials that go over the wire and come back', () => {
       expect(printed).toContain('[redacted]');
       expect(printed).not.toMatch(/the-secret-key|the-session-token/);
     }
+  });
+});
+
+describe('a token that is bound to a key', () => {
+  const fields = {
+    kind: 'oauth',
+    token: 'the-token',
+    tokenType: 'DPoP',
+    proofKey: PROOF_KEY,
+    expiration: '2026-11-22T12:15:00.000Z',
+  };
+
+  test('comes back with its key, frozen, and prints as nothing', () => {
+    const sent = credentialFields(boundAccessToken());
+    const back = credentialsFromFields(credentialFieldsSchema.parse(JSON.parse(JSON.stringify(sent))));
+    expect(credentialFields(back)).toEqual(sent);
+    expect(back).toMatchObject({ kind: 'oauth', tokenType: 'DPoP' });
+    expect(Object.isFrozen(back)).toBe(true);
+    expect(inspect(back) + JSON.stringify(back)).not.toMatch(/the-private-key|the-token/);
+  });
+
+  test.each([
+    ['no key', { proofKey: undefined }],
+    ['a key that is no text', { proofKey: { kty: 'EC' } }],
+    ['another kind', { kind: 'azure' }],
+    ['another type of token', { tokenType: 'dpop' }],
+  ])('is refused with %s', (_, changes) => {
+    expect(credentialFieldsSchema.safeParse(fields).success).toBe(true);
+    expect(credentialFieldsSchema.safeParse({ ...fields, ...changes }).success).toBe(false);
+  });
+
+  test('is not what a bearer token becomes by a key beside it', () => {
+    const bearer = credentialFieldsSchema.parse({ ...fields, tokenType: 'Bearer' });
+    expect(bearer).not.toHaveProperty('proofKey');
   });
 });
 

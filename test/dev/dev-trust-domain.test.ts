@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { parseIssuer } from '../../src/config/issuer.ts';
+import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import { type DevTrustDomainOptions, startDevTrustDomain } from '../../src/dev/dev-trust-domain.ts';
 import { entriesForPolicies } from '../../src/dev/registration-entries.ts';
 import { createAwsExchanger } from '../../src/exchange/aws.ts';
@@ -11,14 +12,16 @@ import { parseJwtSvidUnverified } from '../../src/spiffe/jwt-svid.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { createMemoryLog } from '../fakes/log.ts';
 import { startOidcIssuer } from '../fakes/oidc-issuer.ts';
+import { asAws } from '../support/credentials.ts';
 import { unaborted } from '../support/delegated-identity.ts';
 import { refusal } from '../support/errors.ts';
 import { MODELS_GRANT } from '../support/exchange.ts';
 import { ask } from '../support/http.ts';
 import { POLICY, ROLE_ARN } from '../support/local-sts.ts';
 import { createRawDelegate } from '../support/raw-delegate.ts';
+import { amzDate, authorizationOf } from '../support/sigv4.ts';
 import { tempFolder } from '../support/temp.ts';
-import { startWorld } from '../support/world.ts';
+import { startWorld, type World } from '../support/world.ts';
 
 async function optionsFor(issuerUrl: string): Promise<DevTrustDomainOptions> {
   const trustDomain = TrustDomain.parse('example.org');
@@ -42,14 +45,16 @@ describe('the embedded trust domain', () => {
   test('listens on loopback and in its own folder, and takes both away when it closes', async () => {
     const options = await optionsFor('http://127.0.0.1:1');
     const trust = await startDevTrustDomain(options);
-    expect(trust.stsUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    for (const url of [trust.stsUrl, trust.modelUrl]) expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(trust.spireSocket).toBe(join(options.folder, 'spire-admin.sock'));
     const delegate = createRawDelegate(trust.spireSocket);
     const selectors = [{ type: 'wasmcloud', value: 'component:api' }];
     expect(await delegate.fetch({ audience: ['a'], selectors })).toHaveProperty('svids.0.token');
     await trust.close();
     await expect(stat(options.folder)).rejects.toMatchObject({ code: 'ENOENT' });
-    await expect(ask(trust.stsUrl, { path: '/' })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    for (const url of [trust.stsUrl, trust.modelUrl]) {
+      await expect(ask(url, { path: '/' })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    }
     expect(await delegate.fetch({ audience: ['a'], selectors })).toHaveProperty('code');
   });
 
@@ -120,6 +125,59 @@ describe('the embedded trust domain', () => {
     );
   });
 });
+
+describe('the local model endpoint', () => {
+  test('takes the credentials that a grant gives, in the region of the grant', async () => {
+    const world = await startWorld();
+    expect(await invoke(world, 'models')).toEqual([200, expect.stringContaining(':assumed-role/models/team=api@')]);
+    expect(await invoke(world, 'models', { region: 'eu-west-1' })).toEqual([403, 'InvalidSignatureException']);
+  });
+
+  test('takes the second role of a chain, and not the first, which may only assume the second', async () => {
+    const first = { roleArn: 'arn:aws:iam::111122223333:role/models', region: 'us-east-1' };
+    const chained = { ...first, assumeRole: { roleArn: 'arn:aws:iam::444455556666:role/reader' } };
+    const base = { spiffeId: 'spiffe://example.org/team/api', selectors: ['wasmcloud:component:api'] };
+    const grants = { chained: { aws: chained } };
+    const world = await startWorld({ policies: { 'api.yaml': JSON.stringify({ component: 'api', ...base, grants }) } });
+    expect(await invoke(world, 'chained')).toEqual([200, expect.stringContaining(':assumed-role/reader/')]);
+    const answer = await invokeWith(world, await firstOfChain(world));
+    expect(answer).toEqual([403, 'AccessDeniedException']);
+  });
+});
+
+const INVOKE_PATH = '/model/a.b/invoke';
+
+/** Invokes a model with the credentials of a grant of `api`. */
+async function invoke(world: World, grant: string, { region = 'us-east-1' } = {}): Promise<[number, string]> {
+  return invokeWith(world, asAws(await world.service.broker.credentials({ component: 'api' }, grant)), region);
+}
+
+/** The status, and the story or the code of the refusal. */
+async function invokeWith(world: World, credentials: AwsCredentials, region = 'us-east-1'): Promise<[number, string]> {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  const body = JSON.stringify({ max_tokens: 9, messages: [{ role: 'user', content: 'rain' }] });
+  const headers = {
+    host: new URL(world.trust.modelUrl).host,
+    'x-amz-date': amzDate(Date.now()),
+    'x-amz-security-token': sessionToken.reveal(),
+  };
+  const key = { accessKeyId, secretAccessKey: secretAccessKey.reveal(), region, service: 'bedrock' };
+  const authorization = authorizationOf({ method: 'POST', path: INVOKE_PATH, headers, body }, key);
+  const request = { method: 'POST', path: INVOKE_PATH, headers: { ...headers, authorization }, body };
+  const answer = await ask(world.trust.modelUrl, request);
+  if (answer.status !== 200) return [answer.status, String(answer.headers['x-amzn-errortype'])];
+  return [200, JSON.parse(answer.text).content[0].text];
+}
+
+/** The credentials that only the exchanger ever sees. */
+async function firstOfChain(world: World): Promise<AwsCredentials> {
+  const delegate = createRawDelegate(world.trust.spireSocket);
+  const selectors = [{ type: 'wasmcloud', value: 'component:api' }];
+  const answer = await delegate.fetch({ audience: ['sts.amazonaws.com'], selectors });
+  const [issued] = 'svids' in answer ? answer.svids : [];
+  const exchanger = createAwsExchanger({ clock: systemClock, random: () => 0.5, endpoint: world.trust.stsUrl });
+  return exchanger.exchange(parseJwtSvidUnverified(issued?.token ?? ''), MODELS_GRANT, { signal: unaborted() });
+}
 
 /** The policies with one more component, whose role and audience nothing else has. */
 function withAddedComponent() {

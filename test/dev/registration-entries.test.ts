@@ -171,3 +171,25 @@ test('the entries for a policy set are those that its components need', () => {
     { spiffeId: 'spiffe://example.org/b', selectors: [{ type: 'e', value: 'f' }], jwtSvidTtl: 300, hint: '' },
   ]);
 });
+
+test('the entry for a policy that has SPIRE told the digest names the bytes that it pins, and no others', () => {
+  const digest = `sha256:${'ab'.repeat(32)}`;
+  const policy = (name: string, more: string) => ({
+    file: `${name}.yaml`,
+    text: `component: ${name}\nspiffeId: spiffe://example.org/${name}\nselectors: [a:b]\naudiences: [x]\n${more}`,
+  });
+  const policies = compilePolicies(
+    [
+      policy('told', `digest: ${digest}\ndigestSelector: true\n`),
+      policy('pinned', `digest: ${digest}\n`),
+      policy('open', 'digestSelector: true\n'),
+    ],
+    EXAMPLE,
+  );
+  const own = { type: 'a', value: 'b' };
+  expect(entriesForPolicies(policies).map(({ selectors }) => selectors)).toEqual([
+    [own, { type: 'wasm', value: `digest:${digest}` }],
+    [own],
+    [own],
+  ]);
+});

@@ -123,6 +123,7 @@ describe('the budget of a target', () => {
         resource: [],
         targetAudience: [],
         scope: undefined,
+        dpop: false,
       },
     };
     const grant = grants[kind];

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
 import { type Context, errors, Provider, type StoredToken } from 'oidc-provider';
+import validateDpop from 'oidc-provider/lib/helpers/validate_dpop.js';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { listenOnTcp } from '../../src/http/listener.ts';
@@ -43,6 +44,10 @@ export interface AuthorizationServer {
   readonly issuer: string;
   /** The forms that reached the token endpoint. */
   readonly forms: Arrivals<URLSearchParams>;
+  /** The DPoP proofs that reached it; empty texts where there was none. */
+  readonly proofs: Arrivals<string>;
+  /** What stands between us and the server, and may put another proof in place of ours. */
+  onProof(proof: string): string;
   /** How often each path was asked for. */
   readonly hits: Map<string, number>;
   /** What the server knows of a token that it has issued. */
@@ -54,6 +59,8 @@ export interface AuthorizationServerOptions {
   trusted(): Omit<TrustedSvids, 'audience'>;
   /** Which metadata it has. */
   readonly kind?: 'oidc' | 'rfc8414';
+  /** Whether it knows DPoP (RFC 9449), and wants a nonce in each proof. */
+  readonly dpop?: 'unknown' | 'known' | 'with nonces';
 }
 
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
@@ -63,12 +70,14 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   onTestFinished(back.close);
   const trusted = (): TrustedSvids => ({ ...options.trusted(), audience: front.url });
   const clientSecret = randomBytes(32).toString('hex');
-  const provider = await createProvider(front.url, trusted, clientSecret);
+  const provider = await createProvider(front.url, trusted, clientSecret, options.dpop ?? 'known');
   back.handle(provider.callback());
 
   const server: AuthorizationServer = {
     issuer: front.url,
     forms: createArrivals(),
+    proofs: createArrivals(),
+    onProof: (proof) => proof,
     hits: new Map(),
     find: async (token) => (await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token)),
   };
@@ -89,7 +98,12 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
         }
         body = form.toString();
       }
-      const headers = { ...request.headers, 'content-length': Buffer.byteLength(body) };
+      const headers: OutgoingHttpHeaders = { ...request.headers, 'content-length': Buffer.byteLength(body) };
+      if (path === '/token') {
+        const proof = String(headers['dpop'] ?? '');
+        server.proofs.push(proof);
+        if (proof !== '') headers['dpop'] = server.onProof(proof);
+      }
       const answer = await ask(back.url, { method: request.method ?? '', path, headers, body });
       response.writeHead(answer.status, answer.headers).end(answer.text);
     })();
@@ -140,7 +154,12 @@ async function authenticateByAssertion(
   return undefined;
 }
 
-async function createProvider(issuer: string, trusted: () => TrustedSvids, clientSecret: string): Promise<Provider> {
+async function createProvider(
+  issuer: string,
+  trusted: () => TrustedSvids,
+  clientSecret: string,
+  dpop: NonNullable<AuthorizationServerOptions['dpop']>,
+): Promise<Provider> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true });
   const common = { redirect_uris: [], response_types: [], scope: 'read', id_token_signed_response_alg: 'ES256' };
   const provider = new Provider(issuer, {
@@ -172,6 +191,11 @@ async function createProvider(issuer: string, trusted: () => TrustedSvids, clien
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: {
+        enabled: dpop !== 'unknown',
+        nonceSecret: randomBytes(32),
+        requireNonce: () => dpop === 'with nonces',
+      },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => undefined,
@@ -215,7 +239,15 @@ async function createProvider(issuer: string, trusted: () => TrustedSvids, clien
     const scope = listOf(params['scope'])[0];
     if (scope !== undefined && scope !== 'read') throw new errors.InvalidScope('requested scope is not allowed', scope);
     const token = new provider.AccessToken({ accountId: subject, client, gty: 'svid', scope });
-    ctx.body = { access_token: await token.save(), token_type: 'Bearer', expires_in: token.expiration, scope, ...more };
+    const proof = await validateDpop(provider, ctx);
+    if (proof !== undefined) token.setThumbprint('jkt', proof.thumbprint);
+    ctx.body = {
+      access_token: await token.save(),
+      token_type: token.tokenType,
+      expires_in: token.expiration,
+      scope,
+      ...more,
+    };
   }
   return provider;
 }

@@ -1,15 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { wasiPackages } from '../../examples/wasi-wit.ts';
 import { assemble, MEMORY } from '../support/assemble.ts';
-
-const BUILTIN = join(import.meta.dirname, '../../node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12');
-
-/** The packages of WASI 0.2, each in braces, as WIT has it for several in one text. */
-async function wasiPackages(): Promise<string> {
-  const folders = await readdir(BUILTIN);
-  const texts = await Promise.all(folders.map((folder) => readFile(join(BUILTIN, folder, 'package.wit'), 'utf8')));
-  return texts.map((text) => `${text.replace(/(package [^;]+);/, '$1 {')}}`).join('\n');
-}
 
 const HTTP = `
   (import "wasi:http/types@0.2.12" "[method]incoming-request.consume" (func $consume (param i32 i32)))

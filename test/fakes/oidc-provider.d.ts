@@ -28,13 +28,21 @@ declare module 'oidc-provider' {
     readonly accountId?: string;
     readonly scope?: string;
     readonly aud?: string;
+    /** The thumbprint of the key that it is bound to (RFC 9449 section 6). */
+    readonly jkt?: string;
     readonly extra?: Readonly<Record<string, unknown>>;
     /** Seconds. */
     readonly expiration: number;
   }
 
   interface TokenModel<Fields> {
-    new (fields: Fields): StoredToken & { save(): Promise<string> };
+    new (
+      fields: Fields,
+    ): StoredToken & {
+      readonly tokenType: string;
+      save(): Promise<string>;
+      setThumbprint(prop: 'jkt', thumbprint: string): void;
+    };
     find(token: string): Promise<StoredToken | undefined>;
   }
 
@@ -59,4 +67,14 @@ declare module 'oidc-provider' {
     ): void;
     callback(): RequestListener;
   }
+}
+
+declare module 'oidc-provider/lib/helpers/validate_dpop.js' {
+  import type { Context, Provider } from 'oidc-provider';
+
+  /** Checks the proof of a request; nothing where there is none, or where the server has no DPoP. */
+  export default function validateDpop(
+    provider: Provider,
+    ctx: Context,
+  ): Promise<{ readonly thumbprint: string } | undefined>;
 }

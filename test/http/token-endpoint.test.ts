@@ -4,6 +4,7 @@ import { Secret } from '../../src/base/secret.ts';
 import { HTTP_STATUS } from '../../src/http/errors.ts';
 import { OAUTH_ERROR, oauthStatus } from '../../src/http/oauth-errors.ts';
 import { EXPIRY_SECONDS, fakeToken, refusalWithDetail } from '../fakes/broker.ts';
+import { boundAccessToken, PROOF_KEY } from '../fakes/other-credentials.ts';
 import { ask } from '../support/http.ts';
 import {
   ACCESS_TOKEN,
@@ -19,6 +20,7 @@ import {
 const TOKEN = fakeToken('batch', ['https://oidc.example.org']);
 const AWS_CREDENTIALS = 'urn:svid-exchange:token-type:aws-credentials';
 const VAULT_TOKEN = 'urn:svid-exchange:token-type:vault-token';
+const BOUND_TOKEN = 'urn:svid-exchange:token-type:bound-access-token';
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
 
 /** RFC 6749 section 5.2: the characters of `error` and `error_description`. */
@@ -35,7 +37,7 @@ describe('what openid-client gets', () => {
       token_type: 'bearer',
       expires_in: 3600,
     });
-    expect(redeemer.asked).toEqual([{ subjectToken: TOKEN, grant: 'blobs', kinds: undefined }]);
+    expect(redeemer.asked).toEqual([{ subjectToken: TOKEN, grant: 'blobs', shapes: undefined }]);
   });
 
   test('of AWS is the fields of the credential, and no token for a header', async () => {
@@ -76,14 +78,33 @@ describe('what openid-client gets', () => {
     expect(answer.access_token).toMatch(/^[\x20-\x7e]+$/);
   });
 
+  test('of an access token that is bound to a key is both, and no token for a header', async () => {
+    const { issuer, redeemer } = await startTokenEndpoint();
+    redeemer.credentials = { ...boundAccessToken(), expiresAt: EXPIRY_SECONDS * 1000 };
+    const answer = await exchange(await discoverServer(issuer.url), TOKEN, 'payments');
+    expect({ ...answer, access_token: JSON.parse(answer.access_token) }).toEqual({
+      access_token: {
+        kind: 'oauth',
+        token: 'the-token-of-oauth',
+        tokenType: 'DPoP',
+        proofKey: PROOF_KEY,
+        expiration: '2030-01-01T00:00:00.000Z',
+      },
+      issued_token_type: BOUND_TOKEN,
+      token_type: 'n_a',
+      expires_in: 3600,
+    });
+  });
+
   test.each([
     [ACCESS_TOKEN, ['azure', 'gcp', 'oauth']],
     [AWS_CREDENTIALS, ['aws']],
     [VAULT_TOKEN, ['vault']],
-  ])('is of the type that it asks for: %s', async (type, kinds) => {
+    [BOUND_TOKEN, ['oauth-bound']],
+  ])('is of the type that it asks for: %s', async (type, shapes) => {
     const { issuer, redeemer } = await startTokenEndpoint();
     await exchange(await discoverServer(issuer.url), TOKEN, 'models', { requested_token_type: type });
-    expect(redeemer.asked).toMatchObject([{ kinds }]);
+    expect(redeemer.asked).toMatchObject([{ shapes }]);
   });
 
   test('may not be kept', async () => {

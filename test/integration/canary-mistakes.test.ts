@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
-import { type ComponentHost, createComponentHost } from '../../src/component/host.ts';
+import { describe, expect, test } from 'vitest';
 import { asker } from '../fakes/components.ts';
 import { telltale } from '../fakes/telltale-component.ts';
 import { assembleText } from '../support/assemble.ts';
 import { CREDENTIALS, expectRefused, expectSilence, post, type Question } from '../support/canary-questions.ts';
 import { type CanaryWorld, startCanaryWorld } from '../support/canary-world.ts';
+import { type RunningHost, startHost } from '../support/components.ts';
 import { refusal } from '../support/errors.ts';
 import { eventually } from '../support/eventually.ts';
+import { hostingOf } from '../support/hosting.ts';
 import { ask, askRaw } from '../support/http.ts';
 
 /** A token is a secret wherever somebody puts it, and so is one of the service's own that is put back in. */
@@ -110,20 +110,13 @@ test('a token in a policy file that is read anew is not logged with what is wron
 });
 
 describe('a component', () => {
-  function startHost({ service }: CanaryWorld): ComponentHost {
-    const host = createComponentHost({
-      broker: service.broker,
-      clock: systemClock,
-      timeoutMs: 10_000,
-      maxConcurrency: 1,
-    });
-    onTestFinished(host.close);
-    return host;
+  function hostOf({ service }: CanaryWorld): RunningHost {
+    return startHost({ broker: service.broker, hosting: hostingOf(service) });
   }
 
   test('has its secrets, and only it, whether it returns them, fails with them or traps with them', async () => {
     const world = await startCanaryWorld();
-    const component = await startHost(world).load('api', await telltale());
+    const component = await hostOf(world).load('api', await telltale());
     const token = await component.call('token-as-error', ['a.example.org']);
     const key = await component.call('secret-key-as-error', ['models']);
     expect([token, key].every((result) => 'err' in result && world.canary.secrets.has(String(result.err)))).toBe(true);
@@ -133,7 +126,7 @@ describe('a component', () => {
 
   test('is refused in its own interface without what it has asked for by mistake', async () => {
     const world = await startCanaryWorld();
-    const component = await startHost(world).load('api', await asker());
+    const component = await hostOf(world).load('api', await asker());
     const token = await tokenOf(world);
     for (const fn of ['token', 'credentials']) {
       const result = await component.call(fn, [token]);
@@ -157,7 +150,7 @@ describe('a component', () => {
   ])('that %s is refused without it', async (_, bytes) => {
     const world = await startCanaryWorld();
     const token = await tokenOf(world);
-    world.canary.hearError('the error', await refusal(startHost(world).load(token, await bytes(token))));
+    world.canary.hearError('the error', await refusal(hostOf(world).load(token, await bytes(token))));
     await post(world, CREDENTIALS);
     expectSilence(world);
   });

@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
-import { createComponentHost } from '../../src/component/host.ts';
 import { createBrokerClient } from '../../src/http/broker-client.ts';
 import { createSessionClient } from '../../src/http/session-client.ts';
 import { createTokenFileClient } from '../../src/http/token-file-client.ts';
@@ -11,6 +9,7 @@ import { entry } from '../fakes/trust-domain.ts';
 import { asAws } from '../support/credentials.ts';
 import { refusal, refusalCode } from '../support/errors.ts';
 import { ask } from '../support/http.ts';
+import { startServiceHost, TEST_LIMITS } from '../support/service-host.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 const digest = (char: string) => `sha256:${char.repeat(64)}`;
@@ -21,6 +20,7 @@ component: api
 spiffeId: spiffe://example.org/team/api
 selectors: [wasmcloud:component:api]
 digestSelector: true
+wasi: [clocks, random, stdio]
 audiences: [sts.amazonaws.com]
 grants:
   models: { aws: { roleArn: 'arn:aws:iam::111122223333:role/models', region: us-east-1 } }
@@ -120,10 +120,7 @@ describe('an entry that names the bytes', () => {
     const changed = Buffer.concat([bytes, Buffer.from([0, 3, 1, 0x78, 0x79])]);
     const unknown = await startWith(GOOD);
     const load = async (world: World, what: Uint8Array) => {
-      const { broker } = world.service;
-      const host = createComponentHost({ broker, clock: systemClock, timeoutMs: 10_000, maxConcurrency: 1 });
-      onTestFinished(host.close);
-      return host.load('api', what);
+      return startServiceHost(world.service).load('api', what, TEST_LIMITS);
     };
     const component = await load(unknown, bytes);
     expect(await component.call('credentials-for', ['models'])).toMatchObject({

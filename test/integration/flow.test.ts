@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, inject, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
-import { createComponentHost } from '../../src/component/host.ts';
 import { createBrokerClient } from '../../src/http/broker-client.ts';
+import { createHostingClient } from '../../src/http/hosting-client.ts';
+import { createTestHost } from '../support/components.ts';
 import { refusalCode } from '../support/errors.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 async function callComponent(world: World, name: string, fn: string, ...args: unknown[]) {
   const broker = createBrokerClient(world.config.brokerSocket);
-  const host = createComponentHost({ broker, clock: systemClock, timeoutMs: 10_000, maxConcurrency: 1 });
+  const { host, load } = createTestHost({ broker, hosting: createHostingClient(world.config.brokerSocket) });
   try {
-    const component = await host.load(name, await readFile(inject('apiGatewayWasm')));
+    const component = await load(name, await readFile(inject('apiGatewayWasm')));
     return await component.call(fn, args);
   } finally {
     await host.close();

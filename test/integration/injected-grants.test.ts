@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
-import { createComponentHost } from '../../src/component/host.ts';
 import { createBrokerClient } from '../../src/http/broker-client.ts';
 import { createSessionClient } from '../../src/http/session-client.ts';
 import { createTokenFileClient } from '../../src/http/token-file-client.ts';
@@ -13,6 +11,7 @@ import { envOf } from '../support/exec.ts';
 import { ask, type HttpAnswer } from '../support/http.ts';
 import { createRawWorkload } from '../support/raw-workload.ts';
 import { AZURE_VERSION, codeOf, PROVIDER, PROVIDER_AUDIENCE, STORAGE, TENANT } from '../support/sdk-endpoints.ts';
+import { startServiceHost, TEST_LIMITS } from '../support/service-host.ts';
 import { svidx } from '../support/svidx.ts';
 import { postForm, refusalOf, requestFields } from '../support/token-endpoint.ts';
 import { startWorld, type World } from '../support/world.ts';
@@ -24,6 +23,7 @@ const POLICY = `
 component: api
 spiffeId: spiffe://example.org/team/api
 selectors: [wasmcloud:component:api]
+wasi: [clocks, random, stdio]
 audiences: [held.example.org, '${PROVIDER_AUDIENCE}']
 grants:
   models: { aws: { roleArn: 'arn:aws:iam::111122223333:role/models', region: us-east-1 } }
@@ -78,14 +78,8 @@ describe('a grant with "inject" is handed out', () => {
 
   test('to a component by its import: no', async () => {
     const world = await start();
-    const host = createComponentHost({
-      broker: world.service.broker,
-      clock: systemClock,
-      timeoutMs: 10_000,
-      maxConcurrency: 1,
-    });
-    onTestFinished(host.close);
-    const component = await host.load('api', await readFile(inject('apiGatewayWasm')));
+    const host = startServiceHost(world.service);
+    const component = await host.load('api', await readFile(inject('apiGatewayWasm')), TEST_LIMITS);
     expect(await component.call('credentials-for', ['secret-aws'])).toEqual({
       err: { tag: 'denied', val: { code: 'policy_denied', message: refused('secret-aws') } },
     });

@@ -56,5 +56,5 @@ test('a revoked session is refused, and the program hears nothing but that', asy
   expect((await revoke()).status).toBe(200);
   const [refused] = await runSdkProgram('aws', ['1'], { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN: secret });
   expect(refused).not.toHaveProperty('ok');
-  expect(log.audits().map(({ action }) => action)).toEqual(['session.open', 'session.revoke']);
+  expect(log.audits().map(({ action }) => action)).toEqual(['session.open', 'session.revoke', 'session.refuse']);
 }, 20_000);

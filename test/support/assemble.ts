@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { componentEmbed, componentNew, parse } from '@bytecodealliance/jco-transpile/wasm-tools';
+import { inBraces } from '../../examples/wasi-wit.ts';
 
 /**
  * Makes a component of a core module in WebAssembly text and a world in WIT. The packages in `wit/` are there for the world
@@ -17,15 +18,16 @@ export function assembleText(wat: string): Promise<Uint8Array> {
   return parse(wat);
 }
 
-const OWN_PACKAGES = ['wasmcloud-identity-0.0.1/identity.wit', 'svidx-credentials-0.1.0/credentials.wit'];
+const OWN_PACKAGES = [
+  'wasmcloud-identity-0.0.1/identity.wit',
+  'svidx-credentials-0.1.0/credentials.wit',
+  'wasi-config-0.2.0-rc.1/config.wit',
+];
 
 /** The packages of `wit/`, each in braces, as WIT has it for several in one text. */
 function ownPackages(): Promise<string[]> {
   return Promise.all(
-    OWN_PACKAGES.map(async (path) => {
-      const text = await readFile(new URL(`../../wit/${path}`, import.meta.url), 'utf8');
-      return `${text.replace(/(package [^;]+);/, '$1 {')}}`;
-    }),
+    OWN_PACKAGES.map(async (path) => inBraces(await readFile(new URL(`../../wit/${path}`, import.meta.url), 'utf8'))),
   );
 }
 

@@ -1,21 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { buildApiGateway } from '../../examples/build.ts';
+import { builtExample } from '../../examples/build-cache.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The path of the example component, built once for the whole run. */
+    /** The paths of the example components. They are built once, and kept for the next run. */
     apiGatewayWasm: string;
+    helloHttpWasm: string;
+    wasmpayWasm: string;
   }
 }
 
 /** Builds what tests run but should not build each for themselves. */
-export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'svidx-test-'));
-  const output = join(folder, 'api-gateway.wasm');
-  await buildApiGateway(output);
-  project.provide('apiGatewayWasm', output);
-  return () => rm(folder, { recursive: true, force: true });
+export async function setup(project: TestProject): Promise<void> {
+  const [apiGateway, helloHttp, wasmpay] = await Promise.all([
+    builtExample('api-gateway'),
+    builtExample('hello-http'),
+    builtExample('wasmpay'),
+  ]);
+  project.provide('apiGatewayWasm', apiGateway);
+  project.provide('helloHttpWasm', helloHttp);
+  project.provide('wasmpayWasm', wasmpay);
 }

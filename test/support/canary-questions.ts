@@ -1,8 +1,10 @@
 import { expect } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
+import type { ImportContext } from '../../src/component/host-import.ts';
 import { credentialsImport } from '../../src/component/imports/credentials.ts';
 import { identityImport } from '../../src/component/imports/identity.ts';
 import { createBrokerClient } from '../../src/http/broker-client.ts';
+import { createFakeHosting } from '../fakes/hosting.ts';
 import type { CanaryWorld } from './canary-world.ts';
 import { refusal } from './errors.ts';
 import { ask, type HttpAnswer } from './http.ts';
@@ -41,7 +43,8 @@ export async function expectRefused(world: CanaryWorld, question: Question, code
   canary.hear('the answer over HTTP', JSON.stringify(headers) + text);
 
   const get = ('grant' in question ? credentialsImport : identityImport).functions['get'];
-  const outcome = await get?.(service.broker, question, ['grant' in question ? question.grant : question.audience[0]]);
+  const context: ImportContext = { caller: question, broker: service.broker, hosting: createFakeHosting() };
+  const outcome = await get?.(context, ['grant' in question ? question.grant : question.audience[0]]);
   expect(outcome).toHaveProperty('err');
   canary.hear("the component's error", JSON.stringify(outcome));
 }

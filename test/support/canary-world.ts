@@ -26,6 +26,7 @@ export const API_ID = { trust_domain: 'example.org', path: '/team/api' };
 export const POLICY = `component: api
 spiffeId: ${API}
 selectors: [wasmcloud:component:api]
+wasi: [clocks, random, stdio]
 audiences: [a.example.org, b.example.org, sts.amazonaws.com]
 grants:
   models: { aws: { roleArn: 'arn:aws:iam::111122223333:role/models', region: us-east-1, duration: 15m } }

@@ -1,7 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
-import type { ComponentRights } from '../../src/broker/hosting.ts';
-import type { Egress } from '../../src/component/component-handlers.ts';
+import type { Broker } from '../../src/broker/broker.ts';
+import type { ComponentRights, Hosting } from '../../src/broker/hosting.ts';
+import type { Egress } from '../../src/component/egress/egress.ts';
 import { EgressError } from '../../src/component/egress/error-code.ts';
 import {
   type ComponentHost,
@@ -12,6 +13,7 @@ import {
 import type { OutputName } from '../../src/component/messages.ts';
 import { createOutputLines } from '../../src/component/output-lines.ts';
 import { createFakeBroker, type FakeBroker } from '../fakes/broker.ts';
+import { createFakeHosting } from '../fakes/hosting.ts';
 
 export interface WrittenLine {
   readonly component: string;
@@ -21,6 +23,7 @@ export interface WrittenLine {
 
 export interface RunningHost {
   readonly host: ComponentHost;
+  /** The one it asks, unless a test brings another. */
   readonly broker: FakeBroker;
   /** What the components wrote. */
   readonly written: WrittenLine[];
@@ -32,18 +35,17 @@ export interface HostOptions {
   readonly limits?: Partial<ComponentLimits>;
   readonly rights?: Partial<ComponentRights>;
   readonly egress?: Egress;
+  /** Instead of one that grants everything. */
+  readonly broker?: Broker;
+  readonly hosting?: Hosting;
 }
 
-const LIMITS: ComponentLimits = { timeoutMs: 15_000, instances: 1, maxWaiting: 100, memoryBytes: 64 * 1024 ** 2 };
-
-/** All that a policy can grant, but for somewhere to send requests to. */
-export const ALL_RIGHTS: ComponentRights = {
-  identity: true,
-  credentials: true,
-  wasi: new Set(['clocks', 'random', 'stdio']),
-  config: new Map([['greeting', 'hello']]),
-  egress: [],
-  injections: [],
+/** What components may use in tests. */
+export const TEST_LIMITS: ComponentLimits = {
+  timeoutMs: 15_000,
+  instances: 1,
+  maxWaiting: 100,
+  memoryBytes: 64 * 1024 ** 2,
 };
 
 /** A way out that leads nowhere. */
@@ -59,18 +61,19 @@ export function createTestHost({
   limits,
   rights,
   egress = NO_EGRESS,
+  ...given
 }: HostOptions = {}): RunningHost {
   const broker = createFakeBroker();
   const written: WrittenLine[] = [];
   const host = createComponentHost({
-    broker,
-    hosting: { rights: async () => ({ ...ALL_RIGHTS, ...rights }) },
+    broker: given.broker ?? broker,
+    hosting: given.hosting ?? createFakeHosting(rights),
     egress,
     clock,
     openOutput: ({ component }, given) =>
       createOutputLines((stream, line) => written.push({ component, stream, line }), given),
   });
-  return { host, broker, written, load: (name, bytes) => host.load(name, bytes, { ...LIMITS, ...limits }) };
+  return { host, broker, written, load: (name, bytes) => host.load(name, bytes, { ...TEST_LIMITS, ...limits }) };
 }
 
 /** The same for one test. */

@@ -6,7 +6,7 @@ import { type Finished, type SvidxOptions, startSvidx, svidx } from './svidx.ts'
 /** `svidx dev` with the sample policies, running for all tests of a file, and commands that talk to it. */
 export interface DevService {
   /** What its ready line says. */
-  readonly ready: Readonly<Record<'issuer' | 'discovery' | 'broker' | 'sts' | 'spire', string>>;
+  readonly ready: Readonly<Record<'issuer' | 'discovery' | 'broker' | 'sts' | 'model' | 'spire', string>>;
   /** Runs a command with `SVIDX_SOCKET` set to this service's socket. */
   svidx(args: readonly string[], options?: SvidxOptions): Promise<Finished>;
   /** Ends it. All it has logged, at the level `trace`, is searched for secrets. */

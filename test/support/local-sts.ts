@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { createSessions } from '../../src/dev/aws/sessions.ts';
 import { serveLocalSts } from '../../src/dev/sts/local-sts.ts';
 import type { Role } from '../../src/dev/sts/roles.ts';
 import { rolesForPolicies } from '../../src/dev/sts/roles.ts';
@@ -63,7 +64,7 @@ export async function startLocalSts(options: LocalStsOptions): Promise<LocalSts>
     providers: options.providers ?? [{ issuer: options.issuer, clientIds: options.clientIds ?? [AUDIENCE] }],
     roles: options.roles ?? (await rolesFor(options.issuer, POLICY)),
   };
-  serveLocalSts(listener, { clock, logger: log.logger, account: async () => account });
+  serveLocalSts(listener, { clock, logger: log.logger, sessions: createSessions(clock), account: async () => account });
 
   const post: LocalSts['post'] = async (params) => {
     const form = new URLSearchParams();

@@ -29,6 +29,7 @@ export function oauthGrantOf(issuer: string, changes: Partial<OAuthGrant> = {}):
     resource: [],
     targetAudience: [],
     scope: undefined,
+    dpop: false,
     ...changes,
   });
 }

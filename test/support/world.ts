@@ -20,6 +20,7 @@ export const API_POLICY = `
 component: api
 spiffeId: spiffe://example.org/team/api
 selectors: [wasmcloud:component:api]
+wasi: [clocks, random, stdio]
 audiences: [sts.amazonaws.com, other.example.org]
 grants:
   models:
@@ -30,6 +31,7 @@ export const LEDGER_POLICY = `
 component: ledger
 spiffeId: spiffe://example.org/team/ledger
 selectors: [wasmcloud:component:ledger]
+wasi: [clocks, random, stdio]
 audiences: [vault.example.org]
 `;
 

@@ -29,7 +29,7 @@ export interface ProvidersOptions {
  * that its SDK asks where there is one; else the credentials themselves.
  */
 export function providersFor(options: ProvidersOptions): EnvironmentProvider[] {
-  const { socket, component, session, runtimeFolder, logger } = options;
+  const { socket, component, session, logger } = options;
   const { grants } = session;
   const broker = createBrokerClient(socket);
   const files = createTokenFileClient(socket);
@@ -37,7 +37,7 @@ export function providersFor(options: ProvidersOptions): EnvironmentProvider[] {
   return [
     workloadApiProvider({ client: createWorkloadClient(socket), component, logger }),
     ...inFiles.map((grant) => tokenFileProvider({ ...options, client: files, grant })),
-    ...endpointProviders(session, runtimeFolder),
+    ...endpointProviders(options),
     ...grants
       .filter((grant) => !hasEndpoint(session, grant) && !grant.inFile)
       .map(({ name, kind }) =>
@@ -46,12 +46,12 @@ export function providersFor(options: ProvidersOptions): EnvironmentProvider[] {
   ];
 }
 
-function endpointProviders({ endpoint, secret, grants }: OpenedSession, runtimeFolder: string | undefined) {
+function endpointProviders({ session: { endpoint, secret, grants }, runtimeFolder, clock }: ProvidersOptions) {
   if (endpoint === null) return [];
   const session = { endpoint, secret, grants };
   return [
     ...(grants.some(({ kind }) => kind === 'aws' || kind === 'azure') ? [sdkEndpointsProvider(session)] : []),
-    ...ofKind(grants, 'gcp').map((grant) => gcpEndpointProvider(session, grant, runtimeFolder)),
+    ...ofKind(grants, 'gcp').map((grant) => gcpEndpointProvider(session, grant, runtimeFolder, clock)),
   ];
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { externalAccountJson } from '../../credentials/external-account.ts';
 import type { GrantFields } from '../../credentials/grant-fields.ts';
 import { type SessionAccess, sdkEnvironment } from '../../credentials/session-formats.ts';
@@ -27,12 +28,13 @@ export function gcpEndpointProvider(
   { endpoint, secret }: SdkSession,
   grant: GrantFields & { readonly kind: 'gcp' },
   runtimeFolder: string | undefined,
+  clock: Clock,
 ): EnvironmentProvider {
   const { name } = grant;
   return {
     name: `the grant ${JSON.stringify(name)}`,
     async open() {
-      const folder = await makePrivateFolder(runtimeFolder);
+      const folder = await makePrivateFolder(runtimeFolder, clock);
       const json = externalAccountJson({
         endpoint,
         secret,

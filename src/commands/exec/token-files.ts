@@ -35,7 +35,7 @@ export function tokenFileProvider(options: TokenFileOptions): EnvironmentProvide
     name: `the token file of the grant ${JSON.stringify(grant.name)}`,
     async open() {
       const first = await client.get({ component }, grant.name);
-      const folder = await makePrivateFolder(options.runtimeFolder);
+      const folder = await makePrivateFolder(options.runtimeFolder, clock);
       const path = await folder.write(grant.name, first.token.reveal()).catch(async (error: unknown) => {
         await folder.remove();
         throw error;

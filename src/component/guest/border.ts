@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import type { FromWorker, ToWorker } from '../messages.ts';
+import { type FromWorker, HANDLED, SENT, type ToWorker } from '../messages.ts';
 import { monotonicNow } from './monotonic.ts';
 
 /** Ends a component whose answer nobody wants any more; `jco` lets it through as a trap. */
@@ -12,12 +12,12 @@ export class Cancelled extends Error {
 }
 
 /**
- * The border of a component's thread. What goes out is gathered and sent when the component waits or is done; what comes in
- * is handled when it looks or waits. A wait blocks the thread, which has nothing else to do.
+ * The border of a component's thread. What goes out is gathered and sent when the component waits, is done, or has a lot of
+ * it; what comes in is handled when it looks or waits. A wait blocks the thread, which has nothing else to do.
  */
 export interface Border {
   send(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
-  /** Sends what was gathered. */
+  /** Sends what was gathered. Waits where the host is far behind, so that a component cannot bury it. */
   flush(): void;
   /** Handles what has come in, without waiting. */
   look(): void;
@@ -31,21 +31,33 @@ export interface Border {
 
 export interface BorderOptions {
   readonly port: MessagePort;
-  /** Counts what the host has sent. */
-  readonly sent: Int32Array;
+  /** As `WorkerData.counters`. */
+  readonly counters: Int32Array;
   receive(message: ToWorker): void;
   isCancelled(): boolean;
 }
 
-export function createBorder({ port, sent, receive, isCancelled }: BorderOptions): Border {
+/** How many messages go in one batch at most, and how many batches may be on their way to the host. */
+const MAX_BATCH = 64;
+const MAX_AHEAD = 16;
+
+export function createBorder({ port, counters, receive, isCancelled }: BorderOptions): Border {
   let gathered: FromWorker[] = [];
   let transfers: ArrayBuffer[] = [];
+  /** Batches, as `HANDLED` counts them. */
+  let posted = 0;
 
   function flush(): void {
     if (gathered.length === 0) return;
     const [batch, moved] = [gathered, transfers];
     [gathered, transfers] = [[], []];
     port.postMessage(batch, moved);
+    posted = (posted + 1) | 0;
+    for (;;) {
+      const handled = Atomics.load(counters, HANDLED);
+      if (((posted - handled) | 0) <= MAX_AHEAD) return;
+      Atomics.wait(counters, HANDLED, handled);
+    }
   }
 
   function look(): void {
@@ -59,6 +71,7 @@ export function createBorder({ port, sent, receive, isCancelled }: BorderOptions
     send(message, transfer = []) {
       gathered.push(message);
       transfers.push(...transfer);
+      if (gathered.length >= MAX_BATCH) flush();
     },
     flush,
     look,
@@ -66,14 +79,14 @@ export function createBorder({ port, sent, receive, isCancelled }: BorderOptions
       flush();
       for (;;) {
         // Read before looking: what is sent after that makes the wait below return at once.
-        const seen = Atomics.load(sent, 0);
+        const seen = Atomics.load(counters, SENT);
         look();
         if (isDone()) return;
         const left = until === undefined ? Number.POSITIVE_INFINITY : Number(until - monotonicNow()) / 1e6;
         if (left <= 0) return;
         // What came in may have had an effect that others must hear of: credit, for one.
         flush();
-        Atomics.wait(sent, 0, seen, left);
+        Atomics.wait(counters, SENT, seen, left);
       }
     },
   };

@@ -83,7 +83,8 @@ function toVariant(credentials: Credentials): { tag: string; val: unknown } {
     }
     default: {
       const { token, tokenType } = credentials;
-      return { tag, val: { token: token.reveal(), tokenType, expiration } };
+      const proofKey = 'proofKey' in credentials ? credentials.proofKey.reveal() : undefined;
+      return { tag, val: { token: token.reveal(), tokenType, proofKey, expiration } };
     }
   }
 }

@@ -142,7 +142,7 @@ export class OutgoingBody {
   /** Its message is sent: from now on it goes through this pipe. */
   attach(writer: PipeWriter): void {
     this.#writer = writer;
-    for (const chunk of this.#held.splice(0)) writer.write(chunk);
+    writer.write(Buffer.concat(this.#held.splice(0)));
     this.#end?.(writer);
   }
 

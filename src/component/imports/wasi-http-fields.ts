@@ -1,4 +1,5 @@
-import { type HeaderList, isFieldValue, isForbiddenHeader, isHttpToken } from '../http-messages.ts';
+import { isFieldValue, isForbiddenHeader, isToken } from '../egress/header-rules.ts';
+import type { HeaderList } from '../http-messages.ts';
 
 /** How many fields one message may have, and how many characters all of them together: more is a mistake or an attack. */
 const MAX_FIELDS = 500;
@@ -88,13 +89,12 @@ export class Fields {
 
 function checked(name: string, value: Uint8Array): Entry {
   checkName(name);
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-  if (!isFieldValue(text)) throw headerError('invalid-syntax');
-  return [name, text];
+  if (!isFieldValue(value)) throw headerError('invalid-syntax');
+  return [name, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')];
 }
 
 function checkName(name: string): void {
-  if (!isHttpToken(name)) throw headerError('invalid-syntax');
+  if (!isToken(name)) throw headerError('invalid-syntax');
   if (isForbiddenHeader(name)) throw headerError('forbidden');
 }
 

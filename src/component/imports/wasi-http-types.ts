@@ -1,6 +1,7 @@
 import type { HttpErrorCode } from '../egress/error-code.ts';
+import { isToken } from '../egress/header-rules.ts';
 import type { Border } from '../guest/border.ts';
-import { isHttpToken, type RequestHead, type ResponseHead } from '../http-messages.ts';
+import type { RequestHead, ResponseHead } from '../http-messages.ts';
 import type { PipeReader } from '../pipes.ts';
 import { contentLength, FutureTrailers, IncomingBody, OutgoingBody, refuse } from './wasi-http-bodies.ts';
 import { Fields } from './wasi-http-fields.ts';
@@ -123,7 +124,7 @@ export class OutgoingRequest {
   }
 
   setMethod(method: Variant): void {
-    if (method.tag === 'other' && !isHttpToken(method.val ?? '')) refuse();
+    if (method.tag === 'other' && !isToken(method.val ?? '')) refuse();
     this.#method = method;
   }
 

@@ -40,7 +40,7 @@ export interface ByteSource {
 export interface ByteSink {
   /** How many bytes `write` takes now; throws a `stream-error` when it never will again. */
   room(): number;
-  /** Takes at most `room()` bytes. */
+  /** Takes at most `room()` bytes, for good: the caller finds them gone. */
   write(bytes: Uint8Array): void;
   drop(): void;
 }
@@ -129,10 +129,10 @@ export class OutputStream {
   }
 
   write(contents: Uint8Array): void {
-    if (contents.length > this.#permitted) throw new RangeError('a write of more than check-write permitted');
-    this.#permitted -= contents.length;
-    // Throws where the stream has ended meanwhile.
-    this.#sink.room();
+    // Throws where the stream has ended meanwhile; and other ways of writing may have used up what was permitted.
+    const permitted = Math.min(this.#permitted, this.#sink.room());
+    if (contents.length > permitted) throw new RangeError('a write of more than check-write permitted');
+    this.#permitted = permitted - contents.length;
     this.#sink.write(contents);
   }
 
@@ -161,26 +161,22 @@ export class OutputStream {
 
   blockingWriteZeroesAndFlush(length: bigint): void {
     for (let left = length; left > 0n; ) {
-      const part = new Uint8Array(atMost(left));
-      this.blockingWriteAndFlush(part);
-      left -= BigInt(part.length);
+      const length = atMost(left);
+      this.blockingWriteAndFlush(new Uint8Array(length));
+      left -= BigInt(length);
     }
   }
 
   splice(source: InputStream, length: bigint): bigint {
     this.#border.look();
     const room = BigInt(this.#sink.room());
-    const bytes = source.read(length < room ? length : room);
-    this.#sink.write(bytes);
-    return BigInt(bytes.length);
+    return this.#pass(source.read(length < room ? length : room));
   }
 
   blockingSplice(source: InputStream, length: bigint): bigint {
     if (length === 0n) return 0n;
     const room = BigInt(this.#waitForRoom());
-    const bytes = source.blockingRead(length < room ? length : room);
-    this.#sink.write(bytes);
-    return BigInt(bytes.length);
+    return this.#pass(source.blockingRead(length < room ? length : room));
   }
 
   subscribe(): Pollable {
@@ -189,6 +185,13 @@ export class OutputStream {
 
   [Symbol.dispose](): void {
     this.#sink.drop();
+  }
+
+  #pass(bytes: Uint8Array): bigint {
+    // What is written is the sink's.
+    const { length } = bytes;
+    this.#sink.write(bytes);
+    return BigInt(length);
   }
 
   /** Waits until something can be written: how much, in bytes. */

@@ -5,6 +5,9 @@ import { EMPTY_SOURCE, InputStream, OutputStream } from './wasi-io.ts';
 /** How much one instance may write to stdout and stderr together: bytes. The rest goes nowhere. */
 const MAX_OUTPUT = 256 * 1024;
 
+/** What a write counts at least: each is a message to the host, and work there. Bytes. */
+const MIN_COST = 64;
+
 /** How much is taken at a time. Bytes. */
 const ROOM = 16 * 1024;
 
@@ -23,7 +26,7 @@ export function createWasiStdio({ border }: Guest): WasiStdio {
       room: () => ROOM,
       write(contents) {
         const bytes = new Uint8Array(contents.subarray(0, left));
-        left -= bytes.length;
+        left = Math.max(left - Math.max(bytes.length, MIN_COST), 0);
         if (bytes.length > 0) border.send({ type: 'output', stream, bytes }, [bytes.buffer]);
       },
       drop() {},

@@ -61,6 +61,12 @@ export const oauthGrantDocument = z
       .optional()
       .describe('With `token-exchange`: the logical names of where the access token will be used.'),
     scope: scopeText.optional().describe('What the access token may be used for.'),
+    dpop: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Have the access token bound to a key (DPoP, RFC 9449) that is made for it and handed out with it. A token that is not bound is refused then.',
+      ),
   })
   .superRefine(({ flow, assertionType, targetAudience }, context) => {
     // What a flow does not send would be dropped without a word.
@@ -91,11 +97,13 @@ export interface OAuthGrant {
   readonly resource: readonly string[];
   readonly targetAudience: readonly string[];
   readonly scope: string | undefined;
+  /** Whether the access token must be bound to a key (RFC 9449). */
+  readonly dpop: boolean;
 }
 
 /** The issuer as the sole audience is what RFC 7523bis and the SPIFFE client authentication draft ask for. */
 export function oauthGrant(document: z.output<typeof oauthGrantDocument>, audience?: string): OAuthGrant {
-  const { issuer, flow, clientId, assertionType = 'jwt-bearer', resource = [], targetAudience = [], scope } = document;
+  const { issuer, flow, clientId, assertionType = 'jwt-bearer', resource = [], targetAudience = [] } = document;
   return {
     kind: 'oauth',
     audience: audience ?? issuer,
@@ -106,6 +114,7 @@ export function oauthGrant(document: z.output<typeof oauthGrantDocument>, audien
     assertionType,
     resource: Object.freeze(resource),
     targetAudience: Object.freeze(targetAudience),
-    scope,
+    scope: document.scope,
+    dpop: document.dpop,
   };
 }

@@ -1,13 +1,14 @@
-import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../base/clock.ts';
 import { isJsonObject, parseJson } from '../../base/json.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Listener } from '../../http/listener.ts';
-import { readBody } from '../../http/read-body.ts';
+import type { Session, Sessions } from '../aws/sessions.ts';
+import { SignatureError, type SignatureProblem, verifySignature } from '../aws/signature.ts';
+import { readSignedRequest, type SignedRequest } from '../aws/signed-request.ts';
 import { StsError } from './errors.ts';
 import { accountOf, providerArn, providerName, type Role } from './roles.ts';
-import { type IssuedCredential, type SignedRequest, verifySignature } from './signature.ts';
 import { allows } from './trust-policy.ts';
 import { type OidcProvider, verifyWebIdentity } from './web-identity.ts';
 import { errorXml, resultXml, type XmlElements } from './xml.ts';
@@ -15,6 +16,7 @@ import { errorXml, resultXml, type XmlElements } from './xml.ts';
 export interface LocalStsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sessions: Sessions;
   /** The account as it is now. */
   account(): Promise<LocalAccount>;
 }
@@ -27,26 +29,24 @@ export interface LocalAccount {
   readonly roles: ReadonlyMap<string, Role>;
 }
 
-/** A credential that was handed out, and who it is. */
-interface Session extends IssuedCredential {
-  readonly role: Role;
-  readonly arn: string;
-  readonly userId: string;
-  readonly account: string;
-}
-
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** For how long an expired session is still known as such, instead of as one that never was. Milliseconds. */
-const REMEMBER_EXPIRED_MS = 24 * 3600_000;
+/** The codes of STS for a signature that is refused (STS API reference, common errors); the status is 403. */
+const SIGNATURE_ERRORS: Readonly<Record<SignatureProblem, readonly [code: string, message: string]>> = {
+  missing: ['MissingAuthenticationToken', 'Request is missing Authentication Token'],
+  incomplete: ['IncompleteSignature', 'The request signature does not conform to AWS standards'],
+  'other-scope': ['IncompleteSignature', 'The request signature does not conform to AWS standards'],
+  'unknown-key': ['InvalidClientTokenId', 'The security token included in the request is invalid'],
+  'expired-key': ['ExpiredToken', 'The security token included in the request is expired'],
+  skewed: ['SignatureDoesNotMatch', 'Signature expired or not yet current'],
+  mismatch: ['SignatureDoesNotMatch', 'The request signature we calculated does not match the signature you provided'],
+};
 
 /**
  * A local AWS STS for development: AssumeRoleWithWebIdentity and AssumeRole with the checks that AWS makes, and
  * GetCallerIdentity, which proves that the credentials work. Answers in STS's XML with STS's error codes (query protocol, version 2011-06-15).
  */
 export function serveLocalSts(listener: Listener, options: LocalStsOptions): void {
-  const sessions = new Map<string, Session>();
-
   listener.handle((incoming, response) => {
     const requestId = randomUUID();
     answer(incoming, requestId).then(
@@ -66,13 +66,9 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     if (incoming.method !== 'POST' || incoming.url !== '/') {
       throw new StsError(400, 'InvalidAction', 'the local STS answers POST / only');
     }
-    const request: SignedRequest = {
-      method: 'POST',
-      path: '/',
-      headers: singleHeaders(incoming),
-      body: await readText(incoming),
-    };
-    const params = new URLSearchParams(request.body);
+    const request = await readSignedRequest(incoming, MAX_BODY_BYTES);
+    if (request === undefined) throw new StsError(413, 'RequestEntityTooLarge', 'the request is too large');
+    const params = new URLSearchParams(Buffer.from(request.body).toString('utf8'));
     const action = params.get('Action') ?? '';
     if (params.get('Version') !== '2011-06-15') {
       throw new StsError(
@@ -135,25 +131,7 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     if (seconds > role.maxSessionDuration) {
       throw validationError('The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
     }
-    const now = options.clock.now();
-    for (const [key, { expiresAt }] of sessions) {
-      if (expiresAt + REMEMBER_EXPIRED_MS <= now) sessions.delete(key);
-    }
-    const account = accountOf(role.arn);
-    const roleName = role.arn.split('/').at(-1) ?? '';
-    const session: Session = {
-      role,
-      // The shapes of AWS' own: ASIA is a temporary key, AROA a role (IAM user guide, unique identifiers).
-      accessKeyId: `ASIA${randomText('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', 16)}`,
-      secretAccessKey: randomBytes(30).toString('base64'),
-      sessionToken: randomBytes(264).toString('base64'),
-      expiresAt: (Math.floor(now / 1000) + seconds) * 1000,
-      arn: `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`,
-      userId: `AROA${createHash('sha256').update(role.arn).digest('hex').slice(0, 17).toUpperCase()}:${sessionName}`,
-      account,
-    };
-    sessions.set(session.accessKeyId, session);
-    return session;
+    return options.sessions.open(role, sessionName, seconds);
   }
 
   async function callerIdentity(request: SignedRequest): Promise<XmlElements> {
@@ -161,8 +139,16 @@ export function serveLocalSts(listener: Listener, options: LocalStsOptions): voi
     return { Arn: arn, UserId: userId, Account: account };
   }
 
-  function callerOf(request: SignedRequest): Promise<Session> {
-    return verifySignature(request, (accessKeyId) => sessions.get(accessKeyId), options.clock.now());
+  async function callerOf(request: SignedRequest): Promise<Session> {
+    const { find } = options.sessions;
+    const expected = { service: 'sts', regions: undefined, find, now: options.clock.now() };
+    try {
+      return (await verifySignature(request, expected)).credential;
+    } catch (error) {
+      if (!(error instanceof SignatureError)) throw error;
+      const [code, message] = SIGNATURE_ERRORS[error.problem];
+      throw new StsError(403, code, message);
+    }
   }
 }
 
@@ -185,7 +171,7 @@ function assumeRequest(params: URLSearchParams, maxSeconds: number): AssumeParam
   return { roleArn, sessionName, seconds };
 }
 
-/** Nothing here is narrowed by them, since nothing here has permissions; but what AWS would refuse is refused. */
+/** Sessions are not narrowed by them here; but what AWS would refuse is refused. */
 function checkSessionPolicies(params: URLSearchParams): void {
   const policy = params.get('Policy');
   const arns = [...params].filter(([name]) => /^PolicyArns\.member\.\d+\.arn$/.test(name)).map(([, arn]) => arn);
@@ -241,21 +227,4 @@ function required(params: URLSearchParams, name: string, shape: RegExp): string 
 
 function validationError(message: string): StsError {
   return new StsError(400, 'ValidationError', message);
-}
-
-function singleHeaders(incoming: IncomingMessage): Record<string, string> {
-  const entries = Object.entries(incoming.headers);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : (value ?? '')]),
-  );
-}
-
-async function readText(incoming: IncomingMessage): Promise<string> {
-  const body = await readBody(incoming, MAX_BODY_BYTES);
-  if (body === undefined) throw new StsError(413, 'RequestEntityTooLarge', 'the request is too large');
-  return body.toString('utf8');
-}
-
-function randomText(alphabet: string, length: number): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }

@@ -8,6 +8,8 @@ export interface Role {
   readonly trustPolicy: TrustPolicy;
   /** Seconds. */
   readonly maxSessionDuration: number;
+  /** The regions where it may invoke models, any of them. */
+  readonly modelRegions: ReadonlySet<string>;
 }
 
 /** The trust policies that the README tells AWS users to use, with their placeholders. */
@@ -30,7 +32,8 @@ export function providerArn(accountId: string, issuer: string): string {
 
 /**
  * The roles that the policies name, each with the trust policy of `deploy/aws/` filled in: once for each component that
- * is granted the role, and once for each role from which another is assumed.
+ * is granted the role, and once for each role from which another is assumed. They may invoke models where a grant has its
+ * region; what else a role may do is nothing that the local account knows of.
  */
 export async function rolesForPolicies(policies: PolicySet, issuer: string): Promise<Map<string, Role>> {
   const [webIdentity, chained] = await Promise.all(
@@ -38,12 +41,13 @@ export async function rolesForPolicies(policies: PolicySet, issuer: string): Pro
   );
   const roles = new Map<string, Role>();
 
-  function add(arn: string, trustPolicy: TrustPolicy, duration: number): void {
+  function add(arn: string, trustPolicy: TrustPolicy, duration: number, modelRegions: readonly string[]): void {
     const known = roles.get(arn);
     roles.set(arn, {
       arn,
       trustPolicy: { ...trustPolicy, Statement: [...(known?.trustPolicy.Statement ?? []), ...trustPolicy.Statement] },
       maxSessionDuration: Math.max(known?.maxSessionDuration ?? DEFAULT_MAX_SESSION_SECONDS, duration),
+      modelRegions: new Set([...(known?.modelRegions ?? []), ...modelRegions]),
     });
   }
 
@@ -56,10 +60,13 @@ export async function rolesForPolicies(policies: PolicySet, issuer: string): Pro
         '<SPIFFE_ID>': spiffeId.toString(),
         '<AUDIENCE>': grant.audience,
       });
-      add(grant.roleArn, trustPolicyDocument.parse(JSON.parse(filledIn)), grant.durationSeconds);
+      // The first role of two is there to assume the second, and may do nothing else.
+      const modelRegions = grant.assumeRole === undefined ? [grant.region] : [];
+      add(grant.roleArn, trustPolicyDocument.parse(JSON.parse(filledIn)), grant.durationSeconds, modelRegions);
       if (grant.assumeRole !== undefined) {
         const { roleArn, durationSeconds, externalId } = grant.assumeRole;
-        add(roleArn, chainedTrustPolicy(chained ?? '', grant.roleArn, externalId), durationSeconds);
+        const trustPolicy = chainedTrustPolicy(chained ?? '', grant.roleArn, externalId);
+        add(roleArn, trustPolicy, durationSeconds, [grant.region]);
       }
     }
   }

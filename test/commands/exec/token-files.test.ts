@@ -76,7 +76,7 @@ describe('a token file', () => {
     const after = await stat(path);
     expect(after.ino).not.toBe(before.ino);
     expect((after.mode & 0o777).toString(8)).toBe('600');
-    expect(await readdir(dirname(path))).toEqual(['models']);
+    expect((await readdir(dirname(path))).toSorted()).toEqual(['.alive', 'models']);
   });
 
   test('keeps its token through trouble, asks again sooner and sooner told, and recovers', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ComponentRights } from '../../../src/broker/hosting.ts';
-import { checkImports, suspendingImports } from '../../../src/component/imports/catalogue.ts';
+import { checkImports } from '../../../src/component/imports/catalogue.ts';
 import { EMPTY_WASI } from '../../../src/component/imports/wasi-empty.ts';
 import { refusal } from '../../support/errors.ts';
 
@@ -206,37 +206,6 @@ describe('the refusal', () => {
     const { message } = await denied(['a\nb\u001b[31m', 'x'.repeat(100_000)], NOTHING, 'led\n"ger');
     for (const control of ['\n', '\u001b']) expect(message).not.toContain(control);
     expect(message.length).toBeLessThan(5_000);
-  });
-});
-
-describe('what suspends a component', () => {
-  test('is every call that waits for the host, in the version that is imported', () => {
-    const imports = [
-      'wasi:io/poll@0.2.3',
-      'wasi:io/poll@0.2.10',
-      'wasi:io/error@0.2.10',
-      'wasi:io/streams@0.2.10',
-      'wasmcloud:identity/store@0.0.1',
-      'wasi:config/store@0.2.0-rc.1',
-      'a:b/c@1.0.0',
-      'wasi:io/poll@0.3.0',
-    ];
-    expect(suspendingImports(imports)).toEqual([
-      'wasi:io/poll@0.2.3#[method]pollable.block',
-      'wasi:io/poll@0.2.3#poll',
-      'wasi:io/poll@0.2.10#[method]pollable.block',
-      'wasi:io/poll@0.2.10#poll',
-      'wasi:io/streams@0.2.10#[method]input-stream.blocking-read',
-      'wasi:io/streams@0.2.10#[method]input-stream.blocking-skip',
-      'wasi:io/streams@0.2.10#[method]output-stream.blocking-write-and-flush',
-      'wasi:io/streams@0.2.10#[method]output-stream.blocking-flush',
-      'wasi:io/streams@0.2.10#[method]output-stream.blocking-write-zeroes-and-flush',
-      'wasi:io/streams@0.2.10#[method]output-stream.blocking-splice',
-      'wasmcloud:identity/store@0.0.1#get',
-      'wasi:config/store@0.2.0-rc.1#get',
-      'wasi:config/store@0.2.0-rc.1#get-all',
-    ]);
-    expect(suspendingImports([])).toEqual([]);
   });
 });
 

@@ -1,24 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode, SvidxError } from '../../../src/base/errors.ts';
+import type { Broker } from '../../../src/broker/broker.ts';
+import type { ImportContext } from '../../../src/component/host-import.ts';
 import { CREDENTIALS_ERROR_CASE, credentialsImport } from '../../../src/component/imports/credentials.ts';
 import type { Credentials } from '../../../src/credentials/credentials.ts';
 import { createFakeBroker, EXPIRY_SECONDS, FAKE_CREDENTIALS } from '../../fakes/broker.ts';
-import { accessToken, vaultToken } from '../../fakes/other-credentials.ts';
+import { createFakeHosting } from '../../fakes/hosting.ts';
+import { accessToken, boundAccessToken, PROOF_KEY, vaultToken } from '../../fakes/other-credentials.ts';
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[];
 const caller = { component: 'api', digest: `sha256:${'0'.repeat(64)}` };
 const wit = readFileSync('wit/svidx-credentials-0.1.0/credentials.wit', 'utf8');
 
+/** Who asks, and who answers. */
+function context(broker: Broker): ImportContext {
+  return { caller, broker, hosting: createFakeHosting() };
+}
+
 async function get(failure: unknown, ...args: unknown[]): Promise<unknown> {
   const broker = createFakeBroker();
   broker.failure = failure;
-  return credentialsImport.functions['get']?.(broker, caller, args);
+  return credentialsImport.functions['get']?.(context(broker), args);
 }
 
 describe('svidx:credentials/store', () => {
-  test('is the interface of wit/, of exactly that version', () => {
-    expect(credentialsImport.name).toBe('svidx:credentials/store@0.1.0');
+  test('is the interface of wit/', () => {
+    expect(credentialsImport.name).toBe('svidx:credentials/store');
     expect(Object.keys(credentialsImport.functions)).toEqual(['get']);
     expect(wit).toContain('package svidx:credentials@0.1.0;');
     expect(wit).toContain('get: func(grant: string) -> result<credentials, error>;');
@@ -27,7 +35,8 @@ describe('svidx:credentials/store', () => {
   test.each<[Credentials, object]>([
     [accessToken('azure'), { token: 'the-token-of-azure', tokenType: 'Bearer' }],
     [accessToken('gcp'), { token: 'the-token-of-gcp', tokenType: 'Bearer' }],
-    [accessToken('oauth'), { token: 'the-token-of-oauth', tokenType: 'Bearer' }],
+    [accessToken('oauth'), { token: 'the-token-of-oauth', tokenType: 'Bearer', proofKey: undefined }],
+    [boundAccessToken(), { token: 'the-token-of-oauth', tokenType: 'DPoP', proofKey: PROOF_KEY }],
     [vaultToken('a'), { token: 'the-token-of-vault', address: 'https://vault.example.org', namespace: 'a' }],
     [
       vaultToken(undefined),
@@ -37,7 +46,7 @@ describe('svidx:credentials/store', () => {
     const broker = createFakeBroker();
     broker.give = credentials;
     const expiration = BigInt(Date.parse('2026-11-22T12:15:00Z') / 1000);
-    expect(await credentialsImport.functions['get']?.(broker, caller, ['any'])).toEqual({
+    expect(await credentialsImport.functions['get']?.(context(broker), ['any'])).toEqual({
       ok: { tag: credentials.kind, val: { ...val, expiration } },
     });
     // The case is one that the interface has.
@@ -50,7 +59,7 @@ describe('svidx:credentials/store', () => {
       broker.asked.push({ caller: who, grant });
       return { ...FAKE_CREDENTIALS, expiresAt: EXPIRY_SECONDS * 1000 + 999 };
     };
-    expect(await credentialsImport.functions['get']?.(broker, caller, ['models'])).toEqual({
+    expect(await credentialsImport.functions['get']?.(context(broker), ['models'])).toEqual({
       ok: {
         tag: 'aws',
         val: {

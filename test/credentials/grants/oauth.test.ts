@@ -30,6 +30,7 @@ describe('a good grant', () => {
       resource: [],
       targetAudience: [],
       scope: undefined,
+      dpop: false,
     });
     expect([grant, grant.resource, grant.targetAudience].every(Object.isFrozen)).toBe(true);
   });
@@ -43,6 +44,10 @@ describe('a good grant', () => {
     [{ flow: 'jwt-bearer', clientId: 'x', resource: ['https://a/b?c'], scope: 'read write' }],
     [{ flow: 'client-credentials', resource: ['https://a'], scope: 'openid' }],
     [{ flow: 'client-credentials', assertionType: 'jwt-spiffe' }],
+    [{ dpop: true }],
+    [{ dpop: false }],
+    [{ flow: 'jwt-bearer', dpop: true }],
+    [{ flow: 'client-credentials', dpop: true }],
     [{ flow: 'client-credentials', assertionType: 'jwt-bearer', clientId: 'spiffe://example.org/api' }],
   ])('may say %j', (document) => {
     expect(parse(document)).toMatchObject(document);
@@ -140,7 +145,12 @@ describe('each other key', () => {
     ['scope', 'a"b', 'scope'],
     ['scope', 'a\\b', 'scope'],
     ['scope', 'ä', 'scope'],
-    ['dpop', true, ''],
+    ['dpop', 'true', 'dpop'],
+    ['dpop', 1, 'dpop'],
+    ['dpop', null, 'dpop'],
+    ['dpop', {}, 'dpop'],
+    ['DPoP', true, ''],
+    ['proofKey', '{}', ''],
   ])('%s is not %j', (key, value, path) => {
     const found = problems({ [key]: value });
     expect(found).toHaveLength(1);

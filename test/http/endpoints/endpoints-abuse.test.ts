@@ -175,7 +175,7 @@ describe("another component's grants", () => {
     expect(broker.asked).toEqual([]);
     // They are there, for the one whose they are.
     expect((await get('/aws/books', { Authorization: ledger })).status).toBe(200);
-    expect(broker.asked).toEqual([{ caller: { component: 'ledger' }, grant: 'books' }]);
+    expect(broker.asked).toEqual([{ caller: { component: 'ledger', session: ledger.slice(0, 22) }, grant: 'books' }]);
   });
 
   test('are out of reach when both have a grant of that name: each gets its own', async () => {

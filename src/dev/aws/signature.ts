@@ -1,17 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Sha256 } from '@smithy/core/checksum';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { StsError } from './errors.ts';
+import type { SignedRequest } from './signed-request.ts';
 
-/** A request as it arrived. */
-export interface SignedRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** What STS knows of a temporary access key. */
+/** What a service knows of a temporary access key. */
 export interface IssuedCredential {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -20,56 +12,80 @@ export interface IssuedCredential {
   readonly expiresAt: number;
 }
 
+/** What a signature is held against. */
+export interface Expected<C extends IssuedCredential> {
+  /** The signing name of the service, as the credential scope has it. */
+  readonly service: string;
+  /** The regions that the credential scope may name; `undefined` for all. */
+  readonly regions: ReadonlySet<string> | undefined;
+  find(accessKeyId: string): C | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Why a signature is refused. Each service has codes of its own for these. */
+export type SignatureProblem =
+  /** There is none. */
+  | 'missing'
+  /** It is not written as it must be. */
+  | 'incomplete'
+  /** It is for another service, or for another region. */
+  | 'other-scope'
+  /** The key, or its session token, is none that was issued. */
+  | 'unknown-key'
+  | 'expired-key'
+  /** It was made too long ago, or is not yet valid. */
+  | 'skewed'
+  | 'mismatch';
+
+export class SignatureError extends Error {
+  readonly problem: SignatureProblem;
+
+  constructor(problem: SignatureProblem) {
+    super(problem);
+    this.problem = problem;
+  }
+}
+
 /** AWS accepts a signature for this long before and after the time it names. Milliseconds. */
 const MAX_SKEW_MS = 15 * 60_000;
 
 const AUTHORIZATION =
-  /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\/(\d{8})\/([^/,\s]+)\/sts\/aws4_request,\s*SignedHeaders=([a-z0-9;-]+),\s*Signature=([0-9a-f]{64})$/;
+  /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\/(\d{8})\/([^/,\s]+)\/([^/,\s]+)\/aws4_request,\s*SignedHeaders=([a-z0-9;-]+),\s*Signature=([0-9a-f]{64})$/;
 
 /**
  * Verifies the SigV4 signature of a request (AWS Signature Version 4 for API requests) by signing it again with the
  * secret key that was issued, and comparing.
- * @param now milliseconds since 1970
- * @returns the credential that signed it
- * @throws StsError with AWS' codes
+ * @returns the credential that signed it, and for which region
+ * @throws SignatureError
  */
 export async function verifySignature<C extends IssuedCredential>(
   request: SignedRequest,
-  find: (accessKeyId: string) => C | undefined,
-  now: number,
-): Promise<C> {
+  { service, regions, find, now }: Expected<C>,
+): Promise<{ credential: C; region: string }> {
   const { headers } = request;
   const authorization = headers['authorization'];
-  if (authorization === undefined) {
-    throw new StsError(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
-  }
-  const [, accessKeyId, day, region, signedHeaders, signature] = AUTHORIZATION.exec(authorization) ?? [];
+  if (authorization === undefined) throw new SignatureError('missing');
+  const [, accessKeyId, day, region, signedFor, signedHeaders, signature] = AUTHORIZATION.exec(authorization) ?? [];
   const signedAt = parseAmzDate(headers['x-amz-date']);
   if (!accessKeyId || !day || !region || !signedHeaders || !signature || signedAt === undefined) {
-    throw new StsError(403, 'IncompleteSignature', 'The request signature does not conform to AWS standards');
+    throw new SignatureError('incomplete');
   }
+  if (signedFor !== service || regions?.has(region) === false) throw new SignatureError('other-scope');
   const names = signedHeaders.split(';');
   const credential = find(accessKeyId);
   if (credential === undefined || headers['x-amz-security-token'] !== credential.sessionToken) {
-    throw new StsError(403, 'InvalidClientTokenId', 'The security token included in the request is invalid');
+    throw new SignatureError('unknown-key');
   }
-  if (now >= credential.expiresAt) {
-    throw new StsError(403, 'ExpiredToken', 'The security token included in the request is expired');
-  }
-  if (Math.abs(now - signedAt) > MAX_SKEW_MS) {
-    throw new StsError(403, 'SignatureDoesNotMatch', 'Signature expired or not yet current');
-  }
+  if (now >= credential.expiresAt) throw new SignatureError('expired-key');
+  if (Math.abs(now - signedAt) > MAX_SKEW_MS) throw new SignatureError('skewed');
   const covered = names.includes('host') && names.every((name) => headers[name] !== undefined);
   const sameDay = headers['x-amz-date']?.startsWith(day) === true;
-  const expected = await sign(request, names, credential, region, new Date(signedAt));
+  const expected = await sign(request, names, credential, { region, service, signingDate: new Date(signedAt) });
   if (!covered || !sameDay || !hasStatedBody(request) || !sameText(expected, signature)) {
-    throw new StsError(
-      403,
-      'SignatureDoesNotMatch',
-      'The request signature we calculated does not match the signature you provided',
-    );
+    throw new SignatureError('mismatch');
   }
-  return credential;
+  return { credential, region };
 }
 
 /** The signature that this credential gives the request, in hexadecimal. */
@@ -77,13 +93,12 @@ async function sign(
   { method, path, headers, body }: SignedRequest,
   signedHeaders: readonly string[],
   { accessKeyId, secretAccessKey, sessionToken }: IssuedCredential,
-  region: string,
-  signingDate: Date,
+  { region, service, signingDate }: { region: string; service: string; signingDate: Date },
 ): Promise<string | undefined> {
   const signer = new SignatureV4({
     credentials: { accessKeyId, secretAccessKey, sessionToken },
     region,
-    service: 'sts',
+    service,
     sha256: Sha256,
     applyChecksum: signedHeaders.includes('x-amz-content-sha256'),
   });
@@ -102,7 +117,7 @@ async function sign(
     },
     { signingDate, signableHeaders: new Set(signedHeaders) },
   );
-  return AUTHORIZATION.exec(signed.headers['authorization'] ?? '')?.[5];
+  return AUTHORIZATION.exec(signed.headers['authorization'] ?? '')?.[6];
 }
 
 /** A signature that covers the stated hash of the body covers the body only if that hash is right. */

@@ -1,30 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { EMPTY_WASI } from '../../../src/component/imports/wasi-empty.ts';
+import { createGuestImports } from '../../../src/component/guest/guest-imports.ts';
 import { InputStream, OutputStream, Pollable } from '../../../src/component/imports/wasi-io.ts';
+import { createFakeGuest } from '../../fakes/guest.ts';
+import { thrown } from '../../support/thrown.ts';
+
+const imports = createGuestImports(createFakeGuest(), [{ interface: 'test:host/store', functions: ['list-keys'] }]);
 
 /** Calls a function of an interface, as jco would. */
 function call(name: string, fn: string, ...args: unknown[]): unknown {
-  const found = EMPTY_WASI[name]?.[fn];
+  const found = imports.object[name]?.[fn];
   if (typeof found !== 'function') throw new Error(`no ${name}.${fn}`);
   return found(...args);
 }
 
-function caught(work: () => unknown): unknown {
-  try {
-    work();
-  } catch (thrown) {
-    return thrown;
-  }
-  throw new Error('nothing was thrown');
-}
-
 describe('what is there', () => {
   test('is exactly this: nothing that reaches files, network or other processes', () => {
-    const families = Object.keys(EMPTY_WASI).map((name) => name.replace(/\/.*/, ''));
+    const families = Object.keys(imports.object).map((name) => name.replace(/\/.*/, ''));
     expect([...new Set(families)].sort()).toEqual([
+      'test:host',
       'wasi:cli',
       'wasi:clocks',
       'wasi:filesystem',
+      'wasi:http',
       'wasi:io',
       'wasi:random',
       'wasi:sockets',
@@ -40,6 +37,10 @@ describe('what is empty', () => {
     } finally {
       delete process.env['SVIDX_TEST_SECRET'];
     }
+    expect(call('wasi:cli/environment', 'getArguments')).toEqual([]);
+    imports.setArguments(['a', 'b']);
+    expect(call('wasi:cli/environment', 'getArguments')).toEqual(['a', 'b']);
+    imports.reset();
     expect(call('wasi:cli/environment', 'getArguments')).toEqual([]);
     expect(call('wasi:cli/environment', 'initialCwd')).toBeUndefined();
   });
@@ -70,7 +71,7 @@ describe('what is empty', () => {
       ['wasi:sockets/ip-name-lookup', 'resolveAddresses'],
     ];
     for (const [name, fn] of ways)
-      expect([name, caught(() => call(name, fn, 'ipv4'))]).toEqual([name, 'access-denied']);
+      expect([name, thrown(() => call(name, fn, 'ipv4'))]).toEqual([name, 'access-denied']);
     expect(call('wasi:sockets/network', 'networkErrorCode', {})).toBeUndefined();
   });
 
@@ -87,17 +88,56 @@ describe('what is empty', () => {
       ['wasi:cli/terminal-output', 'TerminalOutput'],
     ];
     for (const [name, resource] of unreachable) {
-      const found = EMPTY_WASI[name]?.[resource];
+      const found = imports.object[name]?.[resource];
       const prototype: unknown = typeof found === 'function' ? found.prototype : undefined;
       expect([name, Object.getOwnPropertyNames(prototype)]).toEqual([name, ['constructor']]);
     }
   });
 
   test('exit ends the component, not the host', () => {
-    for (const fn of ['exit', 'exitWithCode']) {
-      expect(caught(() => call('wasi:cli/exit', fn, { tag: 'ok' }))).toMatchObject({
+    const ways = [
+      ['exit', { tag: 'ok' }, 0],
+      ['exit', { tag: 'err' }, 1],
+      ['exitWithCode', 7, 7],
+    ] as const;
+    for (const [fn, status, code] of ways) {
+      expect(thrown(() => call('wasi:cli/exit', fn, status))).toMatchObject({
         message: 'the component called exit',
+        code,
       });
+    }
+  });
+});
+
+describe('what a component writes', () => {
+  /** How many bytes, in how many messages, of what is written a thousand bytes or so at a time. */
+  function write(length: number, times: number): { bytes: number; messages: number } {
+    const guest = createFakeGuest();
+    const stdout = Object(createGuestImports(guest, []).object['wasi:cli/stdout'])['getStdout']();
+    for (let time = 0; time < times; time += 1) stdout.blockingWriteAndFlush(new Uint8Array(length).fill(0x61));
+    const written = guest.border.sent.flatMap((message) => (message.type === 'output' ? [message.bytes] : []));
+    return { bytes: written.reduce((sum, bytes) => sum + bytes.length, 0), messages: written.length };
+  }
+
+  test('goes out as it is, up to a quarter of a MiB', () => {
+    expect(write(1000, 10)).toEqual({ bytes: 10_000, messages: 10 });
+    expect(write(1000, 1000).bytes).toBe(262_144);
+    expect(write(1_000_000, 10).bytes).toBe(262_144);
+  });
+
+  test('in small pieces is no flood of messages', () => {
+    expect(write(1, 100)).toEqual({ bytes: 100, messages: 100 });
+    expect(write(1, 100_000)).toEqual({ bytes: 4096, messages: 4096 });
+  });
+
+  test('begins anew with each instance', () => {
+    const guest = createFakeGuest();
+    const made = createGuestImports(guest, []);
+    for (let instance = 0; instance < 2; instance += 1) {
+      guest.border.sent.length = 0;
+      Object(made.object['wasi:cli/stderr'])['getStderr']().blockingWriteAndFlush(new Uint8Array(300_000));
+      expect(guest.border.sent).not.toEqual([]);
+      made.reset();
     }
   });
 });

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import type { Clock } from '../base/clock.ts';
-import { systemErrorCode } from '../config/read-file.ts';
+import { systemErrorCode } from './read-file.ts';
 
 /**
  * Opens a connection to a unix socket and closes it again, having said nothing.

@@ -17,7 +17,10 @@ declare module 'svidx:credentials/store@0.1.0' {
   }
   export interface AccessToken {
     token: string;
+    /** `Bearer`, or `DPoP` where the token is bound to a key. */
     tokenType: string;
+    /** With `DPoP`: the private key, a JWK as JSON text. */
+    proofKey?: string;
     /** Seconds since 1970. */
     expiration: bigint;
   }
