@@ -16,12 +16,12 @@ export async function componentFileFingerprint(file: string): Promise<string> {
  * Reads the file of a component, all of it as it was at one moment.
  * @throws SvidxError `config_invalid` where it cannot be read, or changes meanwhile
  */
-export async function readComponentFile(file: string): Promise<Buffer> {
+export async function readComponentFile(file: string): Promise<Uint8Array<ArrayBuffer>> {
   const settled = await readSettled(
     () => componentFileFingerprint(file),
     async () => {
       await refuseOddFile(file);
-      return readNamedFile(file, 'config_invalid');
+      return new Uint8Array(await readNamedFile(file, 'config_invalid'));
     },
   );
   if (settled !== undefined) return settled.value;

@@ -125,7 +125,7 @@ export function createHostedComponent(options: HostedComponentOptions): HostedCo
     }
   }
 
-  async function load(bytes: Uint8Array, digest: string): Promise<Running> {
+  async function load(bytes: Uint8Array<ArrayBuffer>, digest: string): Promise<Running> {
     const allowedBy = policies();
     // The policy first: what it does not allow is not worth the work, and nobody's business.
     await hosting.rights({ component, digest });

@@ -1,8 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { sha256 } from '../../src/component/sha256.ts';
 import { MARKS, markedHandler, tokenHandler } from '../fakes/marked-http.ts';
 import { entry, type FakeSpire, startFakeSpire } from '../fakes/trust-domain.ts';
 import { holdRequest } from '../support/held-request.ts';
@@ -71,14 +71,14 @@ function subjectOf(jwt: string): unknown {
   return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()).sub;
 }
 
-async function digestOf(bytes: Uint8Array): Promise<string> {
-  return `sha256:${(await sha256(bytes)).toString('hex')}`;
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 describe('host', () => {
   test('serves components by their routes, each with its own identity, and ends well', async () => {
     const { ready, running, socket, folder } = await host(await place(await startSpire()));
-    const [digest, other] = [await digestOf(token), await digestOf(pages)];
+    const [digest, other] = [digestOf(token), digestOf(pages)];
     expect(ready).toStrictEqual({
       ready: true,
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -211,7 +211,7 @@ describe('host --check', () => {
     const { config, folder } = await place(await startSpire());
     await rm(join(folder, 'pages.wasm'));
     await writeFile(join(folder, 'policies/api.yaml'), PAGES.replaceAll('pages', 'api'));
-    await writeFile(join(folder, 'policies/ledger.yaml'), `${LEDGER}digest: ${await digestOf(pages)}\n`);
+    await writeFile(join(folder, 'policies/ledger.yaml'), `${LEDGER}digest: ${digestOf(pages)}\n`);
     const { code, stdout, stderr } = await svidx(['host', '-c', config, '--check']);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr.trimEnd().split('\n')).toEqual([
