@@ -1,12 +1,12 @@
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
+import { checkComponents } from '../component/check-components.ts';
 import { createComponentService } from '../component-service.ts';
 import { type Config, type IssuerConfig, loadConfig } from '../config/config.ts';
 import type { HostConfig } from '../config/host.ts';
 import { loadPolicyFolder } from '../config/policy-folder.ts';
 import { readTlsFiles } from '../config/tls-files.ts';
-import { checkComponents } from './check-components.ts';
 import { isReadyBefore } from './ready.ts';
 import type { Terminal } from './terminal.ts';
 

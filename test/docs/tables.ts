@@ -47,6 +47,7 @@ interface SchemaNode {
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, SchemaNode>> | undefined;
   readonly required?: readonly string[] | undefined;
+  readonly items?: SchemaNode | undefined;
   readonly additionalProperties?: SchemaNode | boolean | undefined;
 }
 
@@ -58,6 +59,9 @@ const schemaNode: z.ZodType<SchemaNode> = z.object({
     return z.record(z.string(), schemaNode).optional();
   },
   required: z.array(z.string()).optional(),
+  get items() {
+    return schemaNode.optional();
+  },
   get additionalProperties() {
     return z.union([z.boolean(), schemaNode]).optional();
   },
@@ -72,6 +76,7 @@ function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
   for (const [name, child] of Object.entries(node.properties ?? {})) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     if (child.properties !== undefined && Object.keys(child.properties).length > 0) yield* keyRows(child, key);
+    else if (child.items?.properties !== undefined) yield* keyRows(child.items, `${key}[]`);
     else if (typeof child.additionalProperties === 'object') {
       yield [`\`${key}\``, '-', child.description ?? ''];
       yield* keyRows(child.additionalProperties, `${key}.<name>`);

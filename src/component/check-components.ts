@@ -2,12 +2,12 @@ import { systemClock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
 import { createHosting, type Hosting } from '../broker/hosting.ts';
-import { type CompileCache, createCompileCache } from '../component/compile-cache.ts';
-import { readComponentFile } from '../component/component-file.ts';
-import { notHttpHandler } from '../component/hosted-component.ts';
-import { checkImports } from '../component/imports/catalogue.ts';
 import type { HostConfig, HostedComponentConfig } from '../config/host.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
+import { type CompileCache, createCompileCache } from './compile-cache.ts';
+import { readComponentFile } from './component-file.ts';
+import { notHttpHandler } from './hosted-component.ts';
+import { checkImports } from './imports/catalogue.ts';
 
 /**
  * Compiles all components of a host, and compares them with their policies. None is run.
