@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { MARKS, markedHandler, tokenHandler } from '../fakes/marked-http.ts';
 import { entry, type FakeSpire, startFakeSpire } from '../fakes/trust-domain.ts';
+import { createCertificate } from '../support/certificates.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { ask } from '../support/http.ts';
 import { POLICY, type Setup, setup } from '../support/serve-setup.ts';
@@ -162,6 +164,27 @@ describe('host', () => {
     await running.logged(/"event":"service.stopping"/);
     expect(await held.finish()).toMatchObject({ status: 200, text: 'old '.repeat(MARKS) });
     expect(await running.finished()).toMatchObject({ code: 0, signal: null });
+  });
+
+  test('speaks TLS with a certificate of its own', async () => {
+    const { cert, key } = createCertificate({ hosts: ['127.0.0.1'] });
+    const made = await place(
+      await startSpire(),
+      HOST.replace('host:', 'host:\n  tls: { certFile: c.pem, keyFile: k.pem }'),
+    );
+    await writeFile(join(made.folder, 'c.pem'), cert);
+    await writeFile(join(made.folder, 'k.pem'), key);
+    const { ready } = await host(made);
+    expect(ready.url).toMatch(/^https:/);
+    const status = await new Promise((resolve, reject) => {
+      get(`${ready.url}/`, { ca: cert, agent: false }, (response) => resolve(response.resume().statusCode)).on(
+        'error',
+        reject,
+      );
+    });
+    expect(status).toBe(200);
+    const health = JSON.parse((await ask(ready.broker, { path: '/readyz/hostTls' })).text);
+    expect(health).toMatchObject({ state: 'up', reason: expect.stringContaining('valid until') });
   });
 
   test('without --json says in words where it is and what runs', async () => {
