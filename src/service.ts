@@ -22,6 +22,7 @@ import { createTokenFileApp } from './http/token-file-app.ts';
 import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
+import type { PolicySet } from './policy/policy-set.ts';
 import { serveRemoteHosts } from './remote-hosts.ts';
 import { serveSdkEndpoints } from './sdk-endpoints.ts';
 
@@ -33,6 +34,8 @@ export interface ServiceDeps {
   readonly logger: Logger;
   /** A TCP listener that is already there, instead of one at `config.listen`; closed with the service. */
   readonly listener?: Listener;
+  /** What else is shown in the health checks: parts that run beside the service, and components that are hosted. */
+  readonly health?: { readonly parts: HealthParts; readonly components: HealthParts };
 }
 
 /** The issuer, with or without a broker beside it. */
@@ -40,6 +43,8 @@ export interface IssuerService {
   readonly broker: Broker | null;
   /** What the components of the policies may do in a host. */
   readonly hosting: Hosting | null;
+  /** The policy set in force now. */
+  readonly policies: (() => PolicySet) | null;
   /** Where the issuer listens, where the private socket is, and where health checks, SDKs and remote hosts have listeners of their own. */
   readonly urls: {
     readonly http: string;
@@ -57,6 +62,7 @@ export interface IssuerService {
 export interface Service extends IssuerService {
   readonly broker: Broker;
   readonly hosting: Hosting;
+  readonly policies: () => PolicySet;
   readonly urls: IssuerService['urls'] & { readonly broker: string };
 }
 
@@ -87,10 +93,12 @@ export async function createService(config: Config | IssuerConfig, deps: Service
     const ofIssuer: HealthParts = {
       bundles: bundles.health,
       ...(tls === undefined ? {} : { tls: tls.health }),
+      ...deps.health?.parts,
     };
 
     const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers, ofIssuer) : null;
     const parts = served?.parts ?? ofIssuer;
+    const components = deps.health?.components;
 
     const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
     closers.push(tcp.close);
@@ -101,15 +109,16 @@ export async function createService(config: Config | IssuerConfig, deps: Service
       clock,
       tokenEndpoint: served?.tokenEndpoint,
     });
-    tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
+    tcp.handle(createHealthApp({ parts, components, clock, reasons: false }, issuerApp));
 
     const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
     if (health !== undefined) closers.push(health.close);
-    health?.handle(createHealthApp({ parts, clock, reasons: true }));
+    health?.handle(createHealthApp({ parts, components, clock, reasons: true }));
 
     return {
       broker: served?.broker ?? null,
       hosting: served?.hosting ?? null,
+      policies: served?.policies ?? null,
       urls: {
         http: tcp.url,
         broker: served?.url ?? null,
@@ -129,6 +138,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 interface ServedBroker {
   readonly broker: Broker;
   readonly hosting: Hosting;
+  readonly policies: () => PolicySet;
   /** Of the private socket. */
   readonly url: string;
   readonly parts: HealthParts;
@@ -143,7 +153,7 @@ interface ServedBroker {
 /** Policies, identity, exchange, and the broker that joins them, at its private socket. */
 async function serveBroker(
   config: Config,
-  { clock, random, logger }: ServiceDeps,
+  { clock, random, logger, health }: ServiceDeps,
   bundles: RunningJwtBundleSource,
   closers: Closers,
   otherParts: HealthParts,
@@ -214,10 +224,12 @@ async function serveBroker(
       createComponentApp({ hosting, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
     ),
   );
-  socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
+  const components = health?.components;
+  socket.handle(createHealthApp({ parts, components, clock, reasons: true }, app));
   return {
     broker,
     hosting,
+    policies: policies.current,
     url: socket.url,
     endpoints,
     remoteHosts: remoteHosts?.url,

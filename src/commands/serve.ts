@@ -20,10 +20,14 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
     for (const files of [config.tls, 'remoteHosts' in config ? config.remoteHosts?.tls : undefined]) {
       if (files !== undefined) await readTlsFiles(files);
     }
-    terminal.print(`${options.config}: good, ${await describePolicies(config)}`);
+    const ignored = hasHost(config) ? '; "host" is for "svidx host"' : '';
+    terminal.print(`${options.config}: good, ${await describePolicies(config)}${ignored}`);
     return;
   }
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
+  if (hasHost(config)) {
+    logger.warn({ event: 'service.host_ignored' }, 'the components of "host" are not run: "svidx host" runs them');
+  }
   // From here on: a signal during the start must not leave the socket behind.
   const stopped = terminal.stopped();
   const service = await createService(config, { clock: systemClock, random: Math.random, logger });
@@ -43,6 +47,10 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
         : `svidx serves ${issuer} at ${http}, and ${broker === null ? 'no components' : `components at ${broker}`}`,
     );
   }
+}
+
+function hasHost(config: Config | IssuerConfig): boolean {
+  return 'host' in config;
 }
 
 async function describePolicies(config: Config | IssuerConfig): Promise<string> {

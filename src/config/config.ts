@@ -4,6 +4,7 @@ import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
+import { type HostConfig, hostConfig } from './host.ts';
 import type { Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
@@ -48,6 +49,8 @@ export interface Config extends IssuerConfig {
   readonly endpoints?: EndpointsConfig;
   /** The listener for hosts on other machines; absent: there are none. */
   readonly remoteHosts?: RemoteHostsConfig;
+  /** The components of `svidx host`; absent: there are none. */
+  readonly host?: HostConfig;
   /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
   readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
@@ -70,6 +73,7 @@ const KEYS_OF_THE_BROKER = [
   ['aws'],
   ['endpoints'],
   ['remoteHosts'],
+  ['host'],
 ];
 
 /**
@@ -84,7 +88,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, endpoints, remoteHosts, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, remoteHosts, host, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -110,6 +114,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
     ...(remoteHosts && { remoteHosts: remoteHostsConfig(remoteHosts, dirname(file)) }),
+    ...(host && { host: hostConfig(document, host, dirname(file)) }),
   });
 }
 

@@ -7,6 +7,7 @@ import { LOG_LEVELS } from '../base/logger.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
 import { into, requestsInSession, tlsFiles, toListenAddress } from './fields.ts';
+import { hostDocument } from './host-document.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
 import { remoteHostsDocument } from './remote-hosts.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
@@ -197,6 +198,7 @@ export const configDocument = z.strictObject({
     })
     .prefault({}),
   remoteHosts: remoteHostsDocument.optional(),
+  host: hostDocument.optional(),
   tokenEndpoint: z
     .strictObject({
       audience: audienceText

@@ -15,7 +15,7 @@ export const toListenAddress = into<ListenAddress>(
   (text) => parseListenAddress(text) ?? { problem: 'expected an IP address and a port, such as 127.0.0.1:8080' },
 );
 
-const fileText = z.string().regex(/^\P{Cc}*[^/\p{Cc}]$/u, 'expected the path of a file');
+export const fileText = z.string().regex(/^\P{Cc}*[^/\p{Cc}]$/u, 'expected the path of a file');
 
 /** The files of a listener that speaks TLS. */
 export const tlsFiles = z.strictObject({

@@ -10,6 +10,7 @@ import { chooseGrant, readConfiguration, readPolicies } from './configuration.ts
 import { judgeBundle, judgeDelegate } from './delegate.ts';
 import { type Minted, walkEntries } from './entries.ts';
 import { tryExchange } from './exchange.ts';
+import { lookAtHosted } from './hosted.ts';
 import { lookAtIssuerAddress } from './issuer-address.ts';
 import { lookAtIssuerCertificate } from './issuer-certificate.ts';
 import { type Discovery, lookAtDiscovery, lookAtKeys } from './issuer-documents.ts';
@@ -67,6 +68,8 @@ async function walkChain({ component, grant }: Examination, chain: Chain): Promi
   const { step } = chain.walk;
   const { config, world } = chain;
   const policies = await step('policies', config, readPolicies);
+  const host = config.done ? config.value.host : undefined;
+  if (host !== undefined) await step('hosted', policies, (set) => lookAtHosted(host, set));
   const chosen = await (component === undefined
     ? undefined
     : step('component', policies, (set) => chooseGrant(set, component, grant)));

@@ -135,7 +135,7 @@ function endpointTable(): string {
         return [hosts, `\`POST ${path}\` ${request}`, answer];
       }),
       [
-        'private socket',
+        hosts,
         `\`POST ${COMPONENT_PATH}\` \`{component, digest?}\``,
         '`{identity, credentials, wasi, config, egress, injections}`: what a component may do, for its host',
       ],
