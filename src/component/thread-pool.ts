@@ -18,8 +18,11 @@ export interface ThreadPool {
   use<T>(work: (thread: ComponentThread) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Ends all threads. Work that runs or waits, and all that comes later, fails with `error`. */
   close(error: SvidxError): Promise<void>;
-  /** Takes no more work, lets what runs and waits finish, then ends all threads. */
-  retire(error: SvidxError): Promise<void>;
+  /**
+   * Takes no more work, which fails with `error`, lets what runs and waits finish, then ends all threads.
+   * @param forWaiting what those fail with who wait, instead
+   */
+  retire(error: SvidxError, forWaiting?: SvidxError): Promise<void>;
 }
 
 export interface ThreadPoolOptions {
@@ -195,8 +198,9 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
       refusal ??= error;
       await endAll(error);
     },
-    async retire(error) {
+    async retire(error, forWaiting) {
       refusal ??= error;
+      if (forWaiting !== undefined) failAll(forWaiting);
       settleDrain();
       await drained.promise;
       await endAll(error);

@@ -6,8 +6,9 @@ import { isForbiddenTrailer } from '../component/egress/header-rules.ts';
 import type { LoadedComponent } from '../component/host.ts';
 import type { HttpJob } from '../component/host-side.ts';
 import { type HeaderList, type ResponseHead, withoutForbidden } from '../component/http-messages.ts';
+import { OutOfService } from '../component/out-of-service.ts';
 import type { PipeReader } from '../component/pipes.ts';
-import { sendError } from './errors.ts';
+import { sendError, sendJson } from './errors.ts';
 
 export interface ComponentHttpOptions {
   /** Its name, for the log. */
@@ -55,6 +56,12 @@ export function createComponentHttp({ name, component, scheme, logger }: Compone
       answer.end();
     } catch (thrown) {
       if (gone.signal.aborted) return;
+      if (thrown instanceof OutOfService) {
+        const { message, reason } = thrown;
+        logger.debug({ event: 'component.request_refused', component: name, error: reason }, message);
+        sendJson(response, 503, { code: reason.code, message });
+        return;
+      }
       const error = toSvidxError(thrown);
       logger.warn({ event: 'component.request_failed', component: name, error }, 'a component did not answer');
       if (response.headersSent) response.destroy();
