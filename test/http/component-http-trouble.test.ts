@@ -205,6 +205,22 @@ describe('a client', () => {
     await expectRecovery();
   });
 
+  test('that sends without end to one who does not read is held up', async () => {
+    const sending = await connectRaw('POST /sleep HTTP/1.1', 'Host: a', 'Content-Length: 1000000000000', '', '');
+    const answered = once(sending, 'data');
+    const chunk = Buffer.alloc(65_536);
+    const send = (): void => {
+      while (sending.writable && sending.write(chunk));
+    };
+    sending.on('drain', send);
+    send();
+    expect(String(await answered)).toMatch(/^HTTP\/1.1 504 /);
+    // The window of a pipe, what Node reads ahead, and what the system keeps for the two ends of a connection.
+    expect(sending.bytesWritten - sending.writableLength).toBeLessThan(32 * 1024 ** 2);
+    sending.destroy();
+    await expectRecovery();
+  });
+
   test('that reads nothing has a component that waits, with little of its answer held here', async () => {
     const reading = await connectRaw('GET /big HTTP/1.1', 'Host: a');
     reading.pause();
