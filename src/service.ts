@@ -23,6 +23,7 @@ import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
 import type { PolicySet } from './policy/policy-set.ts';
+import { serveRemoteHosts } from './remote-hosts.ts';
 import { serveSdkEndpoints } from './sdk-endpoints.ts';
 
 /** What a service uses of the world around it. */
@@ -44,12 +45,13 @@ export interface IssuerService {
   readonly hosting: Hosting | null;
   /** The policy set in force now. */
   readonly policies: (() => PolicySet) | null;
-  /** Where the issuer listens, where the private socket is, and where health checks and SDKs have listeners of their own. */
+  /** Where the issuer listens, where the private socket is, and where health checks, SDKs and remote hosts have listeners of their own. */
   readonly urls: {
     readonly http: string;
     readonly broker: string | null;
     readonly health?: string;
     readonly endpoints?: string;
+    readonly remoteHosts?: string;
   };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
@@ -122,6 +124,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
         broker: served?.url ?? null,
         ...(health === undefined ? {} : { health: health.url }),
         ...(served?.endpoints === undefined ? {} : { endpoints: served.endpoints }),
+        ...(served?.remoteHosts === undefined ? {} : { remoteHosts: served.remoteHosts }),
       },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
@@ -143,6 +146,8 @@ interface ServedBroker {
   readonly tokenEndpoint: TokenEndpoint | undefined;
   /** Where SDKs ask. */
   readonly endpoints: string | undefined;
+  /** Where hosts on other machines ask. */
+  readonly remoteHosts: string | undefined;
 }
 
 /** Policies, identity, exchange, and the broker that joins them, at its private socket. */
@@ -181,6 +186,8 @@ async function serveBroker(
     cacheSize: config.cacheSize,
   });
 
+  const hosting = createHosting({ policies: policies.current, clock, logger });
+
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
   const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
@@ -196,13 +203,20 @@ async function serveBroker(
     folder: dirname(config.brokerSocket),
   });
   closers.push(sockets.close);
-  const parts = { ...otherParts, policies: policies.health, spire: svids.health };
-  const { url: endpoints, sessionsApp } = await serveSdkEndpoints(
-    { config: config.endpoints, broker, policies: policies.current, clock, logger },
-    closers,
-  );
+  const {
+    url: endpoints,
+    sessionsApp,
+    ...inSessions
+  } = await serveSdkEndpoints({ config: config.endpoints, broker, policies: policies.current, clock, logger }, closers);
+  const remoteHosts =
+    config.remoteHosts &&
+    (await serveRemoteHosts(
+      config.remoteHosts,
+      { config, broker, hosting, ...inSessions, clock, random, logger },
+      closers,
+    ));
+  const parts = { ...otherParts, policies: policies.health, spire: svids.health, ...remoteHosts?.parts };
   const tokenFiles = createTokenFiles({ broker, policies: policies.current, clock, logger });
-  const hosting = createHosting({ policies: policies.current, clock, logger });
   const app = createWorkloadApp(
     { sockets, logger },
     createTokenFileApp(
@@ -218,6 +232,7 @@ async function serveBroker(
     policies: policies.current,
     url: socket.url,
     endpoints,
+    remoteHosts: remoteHosts?.url,
     parts,
     tokenEndpoint: await openTokenEndpoint(),
   };

@@ -17,7 +17,9 @@ export interface ServeOptions {
 export async function serve(terminal: Terminal, options: ServeOptions): Promise<void> {
   const config = await loadConfig(options.config, terminal.env);
   if (options.check) {
-    if (config.tls !== undefined) await readTlsFiles(config.tls);
+    for (const files of [config.tls, 'remoteHosts' in config ? config.remoteHosts?.tls : undefined]) {
+      if (files !== undefined) await readTlsFiles(files);
+    }
     const ignored = hasHost(config) ? '; "host" is for "svidx host"' : '';
     terminal.print(`${options.config}: good, ${await describePolicies(config)}${ignored}`);
     return;
@@ -37,11 +39,11 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
 
   function announce(): void {
     const { url: issuer, discoveryUrl: discovery } = config.issuer;
-    const { http, broker, endpoints } = service.urls;
+    const { http, broker, endpoints, remoteHosts } = service.urls;
     logger.info({ event: 'service.ready', issuer, http, broker }, 'ready');
     terminal.print(
       options.json
-        ? JSON.stringify({ ready: true, issuer, discovery, broker, endpoints })
+        ? JSON.stringify({ ready: true, issuer, discovery, broker, endpoints, remoteHosts })
         : `svidx serves ${issuer} at ${http}, and ${broker === null ? 'no components' : `components at ${broker}`}`,
     );
   }

@@ -9,6 +9,7 @@ import type { Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
+import { type RemoteHostsConfig, remoteHostsConfig } from './remote-hosts.ts';
 import { type TokenEndpointConfig, tokenEndpointConfig } from './token-endpoint.ts';
 import { parseUnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress } from './workload-address.ts';
@@ -48,6 +49,8 @@ export interface Config extends IssuerConfig {
   readonly endpoints?: EndpointsConfig;
   /** The components of `svidx host`; absent: there are none. */
   readonly host?: HostConfig;
+  /** The listener for hosts on other machines; absent: there are none. */
+  readonly remoteHosts?: RemoteHostsConfig;
   /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
   readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
@@ -70,6 +73,7 @@ const KEYS_OF_THE_BROKER = [
   ['aws'],
   ['endpoints'],
   ['host'],
+  ['remoteHosts'],
 ];
 
 /**
@@ -84,7 +88,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, endpoints, host, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, host, remoteHosts, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -110,6 +114,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
     ...(host && { host: hostConfig(document, host, dirname(file)) }),
+    ...(remoteHosts && { remoteHosts: remoteHostsConfig(remoteHosts, dirname(file)) }),
   });
 }
 

@@ -6,9 +6,10 @@ import { isLoopbackHost, isSecureUrl, parseHostName, parseHttpUrl } from '../bas
 import { LOG_LEVELS } from '../base/logger.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
-import { into, tlsFiles, toListenAddress } from './fields.ts';
+import { into, requestsInSession, tlsFiles, toListenAddress } from './fields.ts';
 import { hostDocument } from './host-document.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
+import { remoteHostsDocument } from './remote-hosts.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress, type WorkloadAddress } from './workload-address.ts';
 
@@ -193,15 +194,11 @@ export const configDocument = z.strictObject({
         .describe(
           'A listener on loopback that the SDKs of AWS, Azure and Google Cloud ask, each program in a session. Off as long as nothing is said.',
         ),
-      requestsPerSecond: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(1_000)
-        .describe('How much one session may ask there, and at once.'),
+      requestsPerSecond: requestsInSession,
     })
     .prefault({}),
   host: hostDocument.optional(),
+  remoteHosts: remoteHostsDocument.optional(),
   tokenEndpoint: z
     .strictObject({
       audience: audienceText

@@ -22,3 +22,11 @@ export const tlsFiles = z.strictObject({
   certFile: fileText.describe('The certificate chain in PEM, relative to this file. Read anew when it changes.'),
   keyFile: fileText.describe('Its private key in PEM, without a passphrase; likewise.'),
 });
+
+/** Of a listener for programs in sessions. */
+export const requestsInSession = z
+  .int()
+  .min(1)
+  .max(1_000_000)
+  .default(1_000)
+  .describe('How much one session may ask there, and at once.');

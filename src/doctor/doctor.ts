@@ -18,6 +18,7 @@ import { lookAtKeySource } from './key-source.ts';
 import { judgeAudiences, judgeSubjects } from './policy-limits.ts';
 import { lookAtPrivateSocket } from './private-socket.ts';
 import { judgePublishedKeys, judgeSigningKey } from './published-keys.ts';
+import { lookAtRemoteHosts } from './remote-hosts.ts';
 import { judgeIssuerClaim, judgeKeyType, judgeSignatures } from './tokens.ts';
 import { after, both, type Check, createWalk, either, NOTHING, type Outcome, ok, type Walk } from './walk.ts';
 import type { World } from './world.ts';
@@ -82,6 +83,12 @@ async function walkChain({ component, grant }: Examination, chain: Chain): Promi
   await step('subjects', components, judgeSubjects);
   await step('audiences', components, judgeAudiences);
   await step('private-socket', config, (its) => lookAtPrivateSocket(its, world));
+  const remoteHosts = config.done ? config.value.remoteHosts : undefined;
+  if (remoteHosts !== undefined) {
+    await step('remote-hosts', both(both(config, bundle), policies), ([[its], set]) =>
+      lookAtRemoteHosts(its, remoteHosts, set, world),
+    );
+  }
   const discovery = await walkIssuer(chain, await walkKeySource(chain, bundle), minted);
   await step('clocks', either(minted, discovery), ([tokens = [], document]) =>
     judgeClocks(tokens, document?.clockAheadMs, world.clock.now()),
