@@ -47,10 +47,10 @@ export interface Config extends IssuerConfig {
   readonly stsEndpoint: string | undefined;
   /** The endpoints for SDKs; absent: there are none. */
   readonly endpoints?: EndpointsConfig;
-  /** The components of `svidx host`; absent: there are none. */
-  readonly host?: HostConfig;
   /** The listener for hosts on other machines; absent: there are none. */
   readonly remoteHosts?: RemoteHostsConfig;
+  /** The components of `svidx host`; absent: there are none. */
+  readonly host?: HostConfig;
   /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
   readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
@@ -72,8 +72,8 @@ const KEYS_OF_THE_BROKER = [
   ['tokenEndpoint'],
   ['aws'],
   ['endpoints'],
-  ['host'],
   ['remoteHosts'],
+  ['host'],
 ];
 
 /**
@@ -88,7 +88,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, endpoints, host, remoteHosts, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, remoteHosts, host, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -113,8 +113,8 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     ...(endpoints.listen === undefined
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
-    ...(host && { host: hostConfig(document, host, dirname(file)) }),
     ...(remoteHosts && { remoteHosts: remoteHostsConfig(remoteHosts, dirname(file)) }),
+    ...(host && { host: hostConfig(document, host, dirname(file)) }),
   });
 }
 

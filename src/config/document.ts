@@ -197,8 +197,8 @@ export const configDocument = z.strictObject({
       requestsPerSecond: requestsInSession,
     })
     .prefault({}),
-  host: hostDocument.optional(),
   remoteHosts: remoteHostsDocument.optional(),
+  host: hostDocument.optional(),
   tokenEndpoint: z
     .strictObject({
       audience: audienceText
