@@ -23,8 +23,9 @@ export async function host(terminal: Terminal, options: HostOptions): Promise<vo
     throw new SvidxError('config_invalid', `${options.config}: host: is missing; it says which components run where`);
   }
   if (options.check) {
-    for (const files of [config.tls, config.remoteHosts?.tls, config.host.tls])
+    for (const files of [config.tls, config.remoteHosts?.tls, config.host.tls]) {
       if (files !== undefined) await readTlsFiles(files);
+    }
     await checkComponents(config.host, await loadPolicyFolder(config.policyFolder, config.trustDomain));
     const names = config.host.components.map(({ component }) => component);
     terminal.print(`${options.config}: good, with components ${names.join(', ')}`);
