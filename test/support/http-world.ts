@@ -1,8 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { wasiPackages } from '../../examples/wasi-wit.ts';
 import { assemble, MEMORY } from './assemble.ts';
-
-/** The WIT of WASI 0.2.12, as jco brings it. */
-const WASI_WIT = new URL('../../node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12/', import.meta.url);
 
 const WORLD = `package test:handler;
 world handler {
@@ -92,17 +89,6 @@ export async function assembleHandler(functions: string, handle: string): Promis
   const exported = '(func (export "wasi:http/incoming-handler@0.2.12#handle") (param $request i32) (param $out i32)';
   return assemble(
     `(module ${imports.join('\n')} ${MEMORY} ${functions} ${exported} ${handle}))`,
-    [WORLD, ...(await wasiPackages())].join('\n'),
-  );
-}
-
-/** Each package in braces, as WIT has it for several in one text. */
-async function wasiPackages(): Promise<string[]> {
-  const names = await readdir(WASI_WIT);
-  return Promise.all(
-    names.map(async (name) => {
-      const text = await readFile(new URL(`${name}/package.wit`, WASI_WIT), 'utf8');
-      return `${text.replace(/(package [^;]+);/, '$1 {')}}`;
-    }),
+    `${WORLD}\n${await wasiPackages()}`,
   );
 }

@@ -1,3 +1,5 @@
+import { getHeapStatistics } from 'node:v8';
+
 /**
  * How much may be in buffers outside of the JavaScript heap, garbage included (of which some 160 MiB were seen to gather): bytes.
  */
@@ -20,7 +22,7 @@ export function limitBuffers(): void {
     copied += copy.byteLength;
     if (copied > STEP) {
       copied = 0;
-      if (process.memoryUsage().arrayBuffers > MAX_BUFFERS) throw new RangeError('it hands over too much at a time');
+      if (getHeapStatistics().external_memory > MAX_BUFFERS) throw new RangeError('it hands over too much at a time');
     }
     return copy;
   };
