@@ -23,7 +23,9 @@ export async function host(terminal: Terminal, options: HostOptions): Promise<vo
     throw new SvidxError('config_invalid', `${options.config}: host: is missing; it says which components run where`);
   }
   if (options.check) {
-    for (const files of [config.tls, config.host.tls]) if (files !== undefined) await readTlsFiles(files);
+    for (const files of [config.tls, config.remoteHosts?.tls, config.host.tls]) {
+      if (files !== undefined) await readTlsFiles(files);
+    }
     await checkComponents(config.host, await loadPolicyFolder(config.policyFolder, config.trustDomain));
     const names = config.host.components.map(({ component }) => component);
     terminal.print(`${options.config}: good, with components ${names.join(', ')}`);
@@ -42,7 +44,7 @@ export async function host(terminal: Terminal, options: HostOptions): Promise<vo
 
   function announce(): void {
     const { url: issuer, discoveryUrl: discovery } = config.issuer;
-    const { broker, endpoints } = service.urls;
+    const { broker, endpoints, remoteHosts } = service.urls;
     const components = running.components().map(({ component, digest, health }) => ({
       component,
       digest,
@@ -50,7 +52,9 @@ export async function host(terminal: Terminal, options: HostOptions): Promise<vo
     }));
     logger.info({ event: 'service.ready', issuer, broker, url, components }, 'ready');
     if (options.json) {
-      terminal.print(JSON.stringify({ ready: true, url, components, issuer, discovery, broker, endpoints }));
+      terminal.print(
+        JSON.stringify({ ready: true, url, components, issuer, discovery, broker, endpoints, remoteHosts }),
+      );
       return;
     }
     const lines = components.map(

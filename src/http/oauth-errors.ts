@@ -61,7 +61,7 @@ export const OAUTH_ERROR: Readonly<Record<ErrorCode, OAuthError>> = {
   component_failed: 'server_error',
   component_trapped: 'server_error',
   component_timed_out: 'server_error',
-  component_busy: 'server_error',
+  component_busy: 'temporarily_unavailable',
   session_invalid: 'server_error',
   request_invalid: 'invalid_request',
   request_too_large: 'invalid_request',

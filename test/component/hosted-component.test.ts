@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CompileFolder, openCompileFolder } from '../../src/component/compile-folder.ts';
+import type { HttpJob } from '../../src/component/host-side.ts';
 import { command } from '../fakes/components.ts';
 import { createMemoryLog } from '../fakes/log.ts';
 import { MARKS, markedHandler, tokenHandler } from '../fakes/marked-http.ts';
@@ -81,6 +82,21 @@ describe('a hosted component', () => {
     over = true;
     await Promise.all(clients);
     expect([...texts].sort()).toEqual([`200 ${ALL_A}`, `200 ${ALL_B}`]);
+  });
+
+  test('hands a request on in the moment in which it looks what is in service: nothing can be retired in between', async () => {
+    const { component, arrivals } = await start({ bytes: A });
+    const job: HttpJob = {
+      kind: 'http',
+      request: { method: 'GET', scheme: 'http', authority: 'a', pathWithQuery: '/', headers: [] },
+      body: undefined,
+      trailers: () => undefined,
+      respond() {},
+      refuse() {},
+    };
+    const served = component.serve(job, new AbortController().signal);
+    expect(arrivals.all).toEqual([digestOf(A)]);
+    await served;
   });
 
   test('lets those who wait for the old one be served by it', async () => {

@@ -44,6 +44,7 @@ describe('the table of statuses', () => {
   test('says 503 or 504 for what may pass by itself, and only for that and for what an operator must mend', () => {
     expect(codes.filter((code) => HTTP_STATUS[code] >= 503).sort()).toEqual([
       'bundle_unavailable',
+      'component_busy',
       'component_timed_out',
       'exchange_throttled',
       'exchange_unavailable',

@@ -78,7 +78,7 @@ test('a host on another machine: from its X509-SVID to the credentials of its co
   expect(credentials).toMatchObject({ AccessKeyId: expect.stringMatching(/^ASIA/) });
   expect((await post(agent, '/v1/sessions', { component: 'ledger' })).status).toBe(403);
   expect(log.audits()).toContainEqual(
-    expect.objectContaining({ action: 'credentials.exchange', outcome: 'ok', component: 'api', host: HOST }),
+    expect.objectContaining({ action: 'credentials.request', outcome: 'ok', component: 'api', host: HOST }),
   );
   expect(await health()).toMatchObject({ remoteHosts: { state: 'up' }, remoteHostsTls: { state: 'up' } });
   const secrets = [secret.slice(23), credentials.SecretAccessKey, credentials.Token];

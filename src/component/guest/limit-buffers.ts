@@ -1,3 +1,5 @@
+import { getHeapStatistics } from 'node:v8';
+
 /**
  * How much may be outside of the JavaScript heap, garbage included (of which some 160 MiB were seen to gather): bytes. The
  * memory of WebAssembly does not count here, it has a limit of its own.
@@ -22,7 +24,7 @@ export function limitBuffers(): void {
     taken += bytes;
     if (taken <= STEP) return;
     taken = 0;
-    if (process.memoryUsage().external > MAX_EXTERNAL) throw new RangeError('it hands over too much at a time');
+    if (getHeapStatistics().external_memory > MAX_EXTERNAL) throw new RangeError('it hands over too much at a time');
   }
 
   ArrayBuffer.prototype.slice = function (this: ArrayBuffer, begin?: number, end?: number): ArrayBuffer {
