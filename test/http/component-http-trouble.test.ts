@@ -189,6 +189,16 @@ describe('a client', () => {
     await expectRecovery();
   });
 
+  test('that goes away before its body begins is nothing to log', async () => {
+    for (const head of ['Content-Length: 4', 'Transfer-Encoding: chunked']) {
+      const socket = await connectRaw('POST /echo HTTP/1.1', 'Host: a', head, 'Expect: 100-continue');
+      await once(socket, 'data');
+      socket.destroy();
+    }
+    await expectRecovery();
+    expect(front.log.lines).toEqual([]);
+  });
+
   test('that does not finish its head, or does not begin its body, takes no instance', async () => {
     await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 4');
     await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
