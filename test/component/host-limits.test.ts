@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { LoadedComponent } from '../../src/component/host.ts';
 import { createFakeClock, settle } from '../fakes/clock.ts';
 import { asker, counter, troubled } from '../fakes/components.ts';
+import { lavish } from '../fakes/lavish-component.ts';
 import { createTestHost, startHost } from '../support/components.ts';
 import { refusal, refusalCode } from '../support/errors.ts';
 
@@ -11,6 +12,7 @@ const { broker, host: shared, load } = createTestHost({ clock, limits: { timeout
 let asking: LoadedComponent;
 let alsoAsking: LoadedComponent;
 let inTrouble: LoadedComponent;
+let giving: LoadedComponent;
 
 const components: Record<'asker' | 'counter' | 'troubled', Uint8Array> = {
   asker: new Uint8Array(),
@@ -20,10 +22,11 @@ const components: Record<'asker' | 'counter' | 'troubled', Uint8Array> = {
 
 beforeAll(async () => {
   [components.asker, components.counter, components.troubled] = await Promise.all([asker(), counter(), troubled()]);
-  [asking, alsoAsking, inTrouble] = await Promise.all([
+  [asking, alsoAsking, inTrouble, giving] = await Promise.all([
     load('asker', components.asker),
     load('other', components.asker),
     load('troubled', components.troubled),
+    lavish().then((bytes) => load('lavish', bytes)),
   ]);
 });
 
@@ -85,6 +88,27 @@ describe('a component that traps', () => {
     // 64 MiB in pages of 64 KiB, less what is set aside for others; it grows by five at a time.
     expect(await inTrouble.call('grow', [])).toEqual({ ok: 1_021 });
     expect(await inTrouble.call('fine', [])).toEqual({ ok: 42 });
+  });
+});
+
+describe('what a component gives', () => {
+  test.each([
+    ['bytes', 16_777_300],
+    ['same-texts', 17],
+    ['same-texts', 100_000],
+    ['same-lists', 17],
+    ['same-lists', 100_000],
+    ['refuse', 17],
+  ])('is bounded: %s of %d', async (name, times) => {
+    expect(await refusalCode(giving.call(name, [times]))).toBe('component_trapped');
+    expect(await giving.call('bytes', [3])).toEqual({ ok: new Uint8Array(3) });
+  });
+
+  test('may be much all the same', async () => {
+    expect(await giving.call('bytes', [16_000_000])).toHaveProperty('ok.length', 16_000_000);
+    expect(await giving.call('same-texts', [15])).toHaveProperty('ok.length', 15);
+    expect(await giving.call('same-lists', [15])).toHaveProperty('ok.length', 15);
+    expect(await giving.call('refuse', [2])).toHaveProperty('err.length', 2);
   });
 });
 

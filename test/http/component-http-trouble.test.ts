@@ -189,6 +189,16 @@ describe('a client', () => {
     await expectRecovery();
   });
 
+  test('that goes away before its body begins is nothing to log', async () => {
+    for (const head of ['Content-Length: 4', 'Transfer-Encoding: chunked']) {
+      const socket = await connectRaw('POST /echo HTTP/1.1', 'Host: a', head, 'Expect: 100-continue');
+      await once(socket, 'data');
+      socket.destroy();
+    }
+    await expectRecovery();
+    expect(front.log.lines).toEqual([]);
+  });
+
   test('that does not finish its head, or does not begin its body, takes no instance', async () => {
     await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 4');
     await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
@@ -202,6 +212,22 @@ describe('a client', () => {
     await expectHealth();
     await once(slow, 'close');
     expect(front.failures()).toEqual(['component_timed_out']);
+    await expectRecovery();
+  });
+
+  test('that sends without end to one who does not read is held up', async () => {
+    const sending = await connectRaw('POST /sleep HTTP/1.1', 'Host: a', 'Content-Length: 1000000000000', '', '');
+    const answered = once(sending, 'data');
+    const chunk = Buffer.alloc(65_536);
+    const send = (): void => {
+      while (sending.writable && sending.write(chunk));
+    };
+    sending.on('drain', send);
+    send();
+    expect(String(await answered)).toMatch(/^HTTP\/1.1 504 /);
+    // The window of a pipe, what Node reads ahead, and what the system keeps for the two ends of a connection.
+    expect(sending.bytesWritten - sending.writableLength).toBeLessThan(32 * 1024 ** 2);
+    sending.destroy();
     await expectRecovery();
   });
 
