@@ -76,7 +76,8 @@ async function componentize(
     await cp(WASI_WIT, join(wit, 'deps'), { recursive: true });
     await cp(join(ROOT, 'wit'), join(wit, 'deps'), { recursive: true });
     const args = [JCO, 'componentize', main, '--wit', wit, '--world-name', name, ...options, '--out', output];
-    await runNode(args, { signal });
+    // What it has in temporary files goes with ours, also where it is ended in the middle.
+    await runNode(args, { env: { ...process.env, TMPDIR: work }, signal });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
