@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { transpileBytes } from '@bytecodealliance/jco-transpile';
+import { WASIShim } from '@bytecodealliance/preview2-shim/instantiation';
 import { asyncImports, createHostImports } from 'svid-exchange/host';
 
 /**
@@ -26,8 +27,9 @@ const { files } = await transpileBytes(bytes, {
 
 const source = Buffer.from(files['component.js'] ?? '').toString('base64');
 const { instantiate } = await import(`data:text/javascript;base64,${source}`);
-const { claims } = await instantiate(
-  (name: string) => WebAssembly.compile(Buffer.from(files[name] ?? '')),
-  createHostImports({ socket, component, bytes }),
-);
+const { claims } = await instantiate((name: string) => WebAssembly.compile(Buffer.from(files[name] ?? '')), {
+  // What the component may do of WASI is this host's to decide: no variables, no folders.
+  ...new WASIShim({ sandbox: { preopens: {}, env: {}, args: [] } }).getImportObject(),
+  ...createHostImports({ socket, component, bytes }),
+});
 process.stdout.write(`${await claims(audience)}\n`);

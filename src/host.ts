@@ -3,6 +3,7 @@ import { HOST_IMPORTS } from './component/component-handlers.ts';
 import { javaScriptName } from './component/names.ts';
 import { createBrokerClient } from './http/broker-client.ts';
 import { createHostingClient } from './http/hosting-client.ts';
+import { socketPath } from './http/socket-client.ts';
 
 /**
  * `svid-exchange/host`: the imports for programs that embed `jco` themselves. Who asks is fixed here, by the program; nothing that
@@ -10,7 +11,7 @@ import { createHostingClient } from './http/hosting-client.ts';
  */
 
 export interface HostImportsOptions {
-  /** The path of the service's private socket. Whoever can open it may name any component: keep it from the component. */
+  /** The path of the service's private socket, or `unix:PATH`. Whoever can open it may name any component: keep it from the component. */
   readonly socket: string;
   /** The component's name in the policies. */
   readonly component: string;
@@ -29,10 +30,11 @@ export type HostImports = Readonly<Record<string, Readonly<Record<string, (...ar
  */
 export function createHostImports({ socket, component, bytes }: HostImportsOptions): HostImports {
   const digest = bytes && `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const path = socketPath(socket);
   const context = {
     caller: { component, digest },
-    broker: createBrokerClient(socket),
-    hosting: createHostingClient(socket),
+    broker: createBrokerClient(path),
+    hosting: createHostingClient(path),
   };
   const interfaces = HOST_IMPORTS.map(({ name, functions }) => {
     const callable = Object.entries(functions).map(([fn, answer]) => [

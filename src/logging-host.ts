@@ -13,6 +13,7 @@ export interface LoggingHostOptions {
   readonly hosting: Hosting;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where compiled components outlive this process; without it they do not. */
   readonly compileFolder?: CompileFolder | undefined;
   /** Where a component's stdout and stderr go instead of the log, if that is so now. */
   readonly directOutput?: () => OutputSink | undefined;

@@ -2,8 +2,8 @@ import type { RequestListener } from 'node:http';
 import type { Clock } from './base/clock.ts';
 import type { Logger } from './base/logger.ts';
 import type { Broker } from './broker/broker.ts';
-import { createSessionBroker } from './broker/session-broker.ts';
-import { createSessions } from './broker/sessions.ts';
+import { createSessionBroker, type SessionBroker } from './broker/session-broker.ts';
+import { createSessions, type Sessions } from './broker/sessions.ts';
 import type { EndpointsConfig } from './config/config.ts';
 import { createEndpointsApp } from './http/endpoints/endpoints-app.ts';
 import { listenOnTcp } from './http/listener.ts';
@@ -23,12 +23,14 @@ export interface SdkEndpointsOptions {
 export interface SdkEndpoints {
   /** Where SDKs ask; `undefined` where they cannot. */
   readonly url: string | undefined;
+  readonly sessions: Sessions;
+  readonly sessionBroker: SessionBroker;
   /** What opens and ends sessions on the private socket, in front of what answers everything else there. */
   sessionsApp(next: RequestListener): RequestListener;
 }
 
 /** At about a kilobyte each: far more programs than one machine runs. */
-const MAX_SESSIONS = 10_000;
+export const MAX_SESSIONS = 10_000;
 
 /**
  * The sessions, and the endpoints that SDKs ask in them.
@@ -41,13 +43,14 @@ export async function serveSdkEndpoints(
 ): Promise<SdkEndpoints> {
   const sessions = createSessions({ policies, clock, logger, maxSessions: MAX_SESSIONS });
   closers.push(sessions.close);
+  const sessionBroker = createSessionBroker({ broker, sessions, policies, clock, logger });
   const listener = config && (await listenOnTcp(config.listen, clock));
   if (config !== undefined && listener !== undefined) {
     closers.push(listener.close);
     listener.handle(
       createEndpointsApp({
         sessions,
-        broker: createSessionBroker({ broker, sessions, policies, clock, logger }),
+        broker: sessionBroker,
         clock,
         logger,
         url: listener.url,
@@ -59,6 +62,8 @@ export async function serveSdkEndpoints(
   const endpoint = listener?.url ?? null;
   return {
     url: listener?.url,
+    sessions,
+    sessionBroker,
     sessionsApp: (next) => createSessionsApp({ sessions, logger, endpoint }, next),
   };
 }

@@ -22,6 +22,8 @@ import { createTokenFileApp } from './http/token-file-app.ts';
 import { createWorkloadApp } from './http/workload-app.ts';
 import { createObservedJwtSvidSource } from './identity/observed-svid-source.ts';
 import type { JwtSvidSource, RunningJwtBundleSource } from './identity/source.ts';
+import type { PolicySet } from './policy/policy-set.ts';
+import { serveRemoteHosts } from './remote-hosts.ts';
 import { serveSdkEndpoints } from './sdk-endpoints.ts';
 
 /** What a service uses of the world around it. */
@@ -32,6 +34,8 @@ export interface ServiceDeps {
   readonly logger: Logger;
   /** A TCP listener that is already there, instead of one at `config.listen`; closed with the service. */
   readonly listener?: Listener;
+  /** What else is shown in the health checks: parts that run beside the service, and components that are hosted. */
+  readonly health?: { readonly parts: HealthParts; readonly components: HealthParts };
 }
 
 /** The issuer, with or without a broker beside it. */
@@ -39,12 +43,15 @@ export interface IssuerService {
   readonly broker: Broker | null;
   /** What the components of the policies may do in a host. */
   readonly hosting: Hosting | null;
-  /** Where the issuer listens, where the private socket is, and where health checks and SDKs have listeners of their own. */
+  /** The policy set in force now. */
+  readonly policies: (() => PolicySet) | null;
+  /** Where the issuer listens, where the private socket is, and where health checks, SDKs and remote hosts have listeners of their own. */
   readonly urls: {
     readonly http: string;
     readonly broker: string | null;
     readonly health?: string;
     readonly endpoints?: string;
+    readonly remoteHosts?: string;
   };
   /** Resolves when the first key can be published, so that the issuer answers. */
   ready(): Promise<void>;
@@ -55,6 +62,7 @@ export interface IssuerService {
 export interface Service extends IssuerService {
   readonly broker: Broker;
   readonly hosting: Hosting;
+  readonly policies: () => PolicySet;
   readonly urls: IssuerService['urls'] & { readonly broker: string };
 }
 
@@ -85,10 +93,12 @@ export async function createService(config: Config | IssuerConfig, deps: Service
     const ofIssuer: HealthParts = {
       bundles: bundles.health,
       ...(tls === undefined ? {} : { tls: tls.health }),
+      ...deps.health?.parts,
     };
 
     const served = 'brokerSocket' in config ? await serveBroker(config, deps, bundles, closers, ofIssuer) : null;
     const parts = served?.parts ?? ofIssuer;
+    const components = deps.health?.components;
 
     const tcp = deps.listener ?? (await listenOnTcp(config.listen, clock, tls));
     closers.push(tcp.close);
@@ -99,20 +109,22 @@ export async function createService(config: Config | IssuerConfig, deps: Service
       clock,
       tokenEndpoint: served?.tokenEndpoint,
     });
-    tcp.handle(createHealthApp({ parts, clock, reasons: false }, issuerApp));
+    tcp.handle(createHealthApp({ parts, components, clock, reasons: false }, issuerApp));
 
     const health = config.healthListen && (await listenOnTcp(config.healthListen, clock));
     if (health !== undefined) closers.push(health.close);
-    health?.handle(createHealthApp({ parts, clock, reasons: true }));
+    health?.handle(createHealthApp({ parts, components, clock, reasons: true }));
 
     return {
       broker: served?.broker ?? null,
       hosting: served?.hosting ?? null,
+      policies: served?.policies ?? null,
       urls: {
         http: tcp.url,
         broker: served?.url ?? null,
         ...(health === undefined ? {} : { health: health.url }),
         ...(served?.endpoints === undefined ? {} : { endpoints: served.endpoints }),
+        ...(served?.remoteHosts === undefined ? {} : { remoteHosts: served.remoteHosts }),
       },
       ready: () => firstKeys(bundles, config.trustDomain),
       close,
@@ -126,6 +138,7 @@ export async function createService(config: Config | IssuerConfig, deps: Service
 interface ServedBroker {
   readonly broker: Broker;
   readonly hosting: Hosting;
+  readonly policies: () => PolicySet;
   /** Of the private socket. */
   readonly url: string;
   readonly parts: HealthParts;
@@ -133,12 +146,14 @@ interface ServedBroker {
   readonly tokenEndpoint: TokenEndpoint | undefined;
   /** Where SDKs ask. */
   readonly endpoints: string | undefined;
+  /** Where hosts on other machines ask. */
+  readonly remoteHosts: string | undefined;
 }
 
 /** Policies, identity, exchange, and the broker that joins them, at its private socket. */
 async function serveBroker(
   config: Config,
-  { clock, random, logger }: ServiceDeps,
+  { clock, random, logger, health }: ServiceDeps,
   bundles: RunningJwtBundleSource,
   closers: Closers,
   otherParts: HealthParts,
@@ -171,6 +186,8 @@ async function serveBroker(
     cacheSize: config.cacheSize,
   });
 
+  const hosting = createHosting({ policies: policies.current, clock, logger });
+
   const socket = await listenOnPrivateSocket(config.brokerSocket, clock);
   closers.push(socket.close);
   const { createWorkloadSockets } = await import('./workload-api/sockets.ts');
@@ -186,13 +203,20 @@ async function serveBroker(
     folder: dirname(config.brokerSocket),
   });
   closers.push(sockets.close);
-  const parts = { ...otherParts, policies: policies.health, spire: svids.health };
-  const { url: endpoints, sessionsApp } = await serveSdkEndpoints(
-    { config: config.endpoints, broker, policies: policies.current, clock, logger },
-    closers,
-  );
+  const {
+    url: endpoints,
+    sessionsApp,
+    ...inSessions
+  } = await serveSdkEndpoints({ config: config.endpoints, broker, policies: policies.current, clock, logger }, closers);
+  const remoteHosts =
+    config.remoteHosts &&
+    (await serveRemoteHosts(
+      config.remoteHosts,
+      { config, broker, hosting, ...inSessions, clock, random, logger },
+      closers,
+    ));
+  const parts = { ...otherParts, policies: policies.health, spire: svids.health, ...remoteHosts?.parts };
   const tokenFiles = createTokenFiles({ broker, policies: policies.current, clock, logger });
-  const hosting = createHosting({ policies: policies.current, clock, logger });
   const app = createWorkloadApp(
     { sockets, logger },
     createTokenFileApp(
@@ -200,8 +224,18 @@ async function serveBroker(
       createComponentApp({ hosting, logger }, sessionsApp(createBrokerApp({ broker, logger }))),
     ),
   );
-  socket.handle(createHealthApp({ parts, clock, reasons: true }, app));
-  return { broker, hosting, url: socket.url, endpoints, parts, tokenEndpoint: await openTokenEndpoint() };
+  const components = health?.components;
+  socket.handle(createHealthApp({ parts, components, clock, reasons: true }, app));
+  return {
+    broker,
+    hosting,
+    policies: policies.current,
+    url: socket.url,
+    endpoints,
+    remoteHosts: remoteHosts?.url,
+    parts,
+    tokenEndpoint: await openTokenEndpoint(),
+  };
 
   async function openTokenEndpoint(): Promise<TokenEndpoint | undefined> {
     const { issuer, tokenEndpoint } = config;

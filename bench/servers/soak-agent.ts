@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import type { MintedSvid } from '../../src/dev/authority.ts';
+import { createCertificateAuthority } from '../../src/dev/certificate-authority.ts';
 import {
   type DelegatedIdentityServerOptions,
   startDelegatedIdentityServer,
@@ -71,10 +72,12 @@ async function start(setup: ToAgent & { kind: 'start' }): Promise<void> {
     if (parsed === undefined) throw new Error(`not a selector: ${selector}`);
     return { spiffeId: SpiffeId.parse(spiffeId), selectors: [parsed], jwtSvidTtl: ttl, hint: '' };
   });
+  const trustDomain = TrustDomain.parse(setup.trustDomain);
   await startDelegatedIdentityServer({
     socketPath: setup.socketPath,
-    trustDomain: TrustDomain.parse(setup.trustDomain),
+    trustDomain,
     authority,
+    certificateAuthority: createCertificateAuthority({ clock: systemClock, trustDomain }),
     clock: systemClock,
     entries: () => entries,
     caller: () => caller,

@@ -12,8 +12,8 @@ export const ERROR_CODES = {
 
   spiffe_id_invalid: 'The text is not a SPIFFE ID.',
   trust_domain_invalid: 'The text is not the name of a trust domain.',
-  bundle_invalid: 'The bytes are not a JWK Set.',
-  bundle_unavailable: 'No JWT bundle of the trust domain is at hand, or what it comes from does not give one.',
+  bundle_invalid: 'The bytes are not a bundle: no JWK Set, or not certificates in DER.',
+  bundle_unavailable: 'No bundle of the trust domain is at hand, or what it comes from does not give one.',
 
   token_malformed: 'The token is not a JWT-SVID: its form, its header or a required claim is wrong.',
   token_trust_domain_unknown: "No bundle is at hand for the trust domain of the token's subject.",
@@ -23,7 +23,16 @@ export const ERROR_CODES = {
   token_not_yet_valid: 'The token is not valid yet, or says that it was issued in the future.',
   token_audience_mismatch: 'The token is meant for another audience.',
 
+  certificate_missing: 'The client showed no certificate.',
+  certificate_malformed:
+    'The client certificate is not an X509-SVID: its form, its SPIFFE ID, its key or what its key is for.',
+  certificate_trust_domain_unknown: "No X.509 bundle is at hand for the trust domain of the certificate's SPIFFE ID.",
+  certificate_untrusted: 'No authority of the trust domain of its SPIFFE ID vouches for the client certificate.',
+  certificate_expired: 'The client certificate has expired.',
+  certificate_not_yet_valid: 'The client certificate is not valid yet.',
+
   policy_denied: 'No policy grants this component what it asked for. Nothing was asked upstream.',
+  host_denied: 'The host has proved who it is, and is not among those that may ask.',
 
   identity_not_found:
     'SPIRE has no registration entry for the selectors of this component, or it has not reached the agent.',

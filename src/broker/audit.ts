@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { scrub } from '../base/secret.ts';
+import type { Caller } from '../policy/evaluate.ts';
 
 /**
  * One thing that was decided or done.
@@ -13,6 +14,7 @@ import { scrub } from '../base/secret.ts';
  * `component.rights` is what the policy says to the host of a component, where it says no.
  * `workload_api.open` is a socket that was opened for a component, `token_file.request` a JWT-SVID for a file.
  * `session.open`, `session.revoke` and `session.expire` are the life of a session, `session.refuse` is a secret that is of none.
+ * `host.authenticate` is a host on another machine that was refused, whatever it asked for.
  */
 export type AuditAction =
   | 'identity.request'
@@ -27,12 +29,15 @@ export type AuditAction =
   | 'session.open'
   | 'session.revoke'
   | 'session.expire'
-  | 'session.refuse';
+  | 'session.refuse'
+  | 'host.authenticate';
 
 /** What is known of the action; filled in while it runs. */
 export interface AuditFields {
   /** Absent where it is not known yet whose grant is asked for. */
   component?: string;
+  /** The SPIFFE ID of the host on another machine that asks; absent for hosts on this one. */
+  host?: string;
   spiffeId?: string;
   audience?: readonly string[];
   grant?: string;
@@ -51,7 +56,7 @@ export interface AuditFields {
 
 export interface AuditEvent extends Readonly<AuditFields> {
   readonly action: AuditAction;
-  /** `denied` is the policy's no; `failed` is everything else that went wrong. */
+  /** `denied` is the policy's no, or that of the list of hosts; `failed` is everything else that went wrong. */
   readonly outcome: 'ok' | 'denied' | 'failed';
   readonly code?: ErrorCode;
   readonly durationMs: number;
@@ -63,6 +68,18 @@ export interface Audit {
    * @throws SvidxError what `run` throws; `internal_error` for anything else
    */
   record<T>(action: AuditAction, fields: AuditFields, run: (fields: AuditFields) => Promise<T>): Promise<T>;
+}
+
+/** A clear no to somebody who is known. */
+const DENIALS: readonly ErrorCode[] = ['policy_denied', 'host_denied'];
+
+/** What an event says of who asks. */
+export function callerFields({ component, session, host }: Caller): AuditFields {
+  return {
+    component,
+    ...(session === undefined ? {} : { session }),
+    ...(host === undefined ? {} : { host: host.spiffeId.toString() }),
+  };
 }
 
 /** Audit events as log lines: `info` for what went well, `warn` for the rest. */
@@ -77,7 +94,7 @@ export function createAudit(options: { readonly logger: Logger; readonly clock: 
         return result;
       } catch (thrown) {
         const error = toSvidxError(thrown);
-        const outcome = error.code === 'policy_denied' ? 'denied' : 'failed';
+        const outcome = DENIALS.includes(error.code) ? 'denied' : 'failed';
         logger.warn(
           { audit: event(action, cleaned(fields), startedAt, { outcome, code: error.code }), error },
           'audit',
@@ -102,6 +119,7 @@ function cleaned(fields: AuditFields): AuditFields {
   return {
     ...fields,
     ...(fields.component === undefined ? {} : { component: scrub(fields.component) }),
+    ...(fields.host === undefined ? {} : { host: scrub(fields.host) }),
     ...(fields.audience === undefined ? {} : { audience: fields.audience.map((name) => scrub(name)) }),
     ...(fields.grant === undefined ? {} : { grant: scrub(fields.grant) }),
     ...(fields.subject === undefined ? {} : { subject: scrub(fields.subject) }),

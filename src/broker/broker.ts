@@ -11,7 +11,7 @@ import { type Caller, type Decision, evaluateAudience, evaluateGrant, evaluateIn
 import type { ComponentPolicy, NamedGrant, PolicySet } from '../policy/policy-set.ts';
 import type { Audience } from '../spiffe/audience.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { type AuditFields, createAudit } from './audit.ts';
+import { type AuditFields, callerFields, createAudit } from './audit.ts';
 import { permitted } from './permitted.ts';
 import { rememberFailureMs } from './remembered-failures.ts';
 
@@ -84,7 +84,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   return {
     identity(caller, audience) {
-      return audit.record('identity.request', { ...asking(caller), audience }, async (fields) => {
+      return audit.record('identity.request', { ...callerFields(caller), audience }, async (fields) => {
         const { policy } = permitted(evaluateAudience(policies(), caller, audience), caller, fields);
         const svid = await svidOf(componentIdentity(policy, caller), audience);
         fields.tokenSha256 = svid.sha256;
@@ -93,14 +93,14 @@ export function createBroker(options: BrokerOptions): Broker {
     },
 
     credentials(caller, grant, patience) {
-      return audit.record('credentials.request', { ...asking(caller), grant }, (fields) => {
+      return audit.record('credentials.request', { ...callerFields(caller), grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateGrant(policies(), caller, grant);
         return credentialsOf(permitted(decision, caller, fields), caller, patience);
       });
     },
 
     injected(caller, grant, patience) {
-      return audit.record('credentials.inject', { ...asking(caller), grant }, (fields) => {
+      return audit.record('credentials.inject', { ...callerFields(caller), grant }, (fields) => {
         const decision: Decision<NamedGrant> = evaluateInjection(policies(), caller, grant);
         return credentialsOf(permitted(decision, caller, fields), caller, patience);
       });
@@ -165,10 +165,6 @@ export function createBroker(options: BrokerOptions): Broker {
       signal,
     );
   }
-}
-
-function asking({ component, session }: Caller): AuditFields {
-  return { component, ...(session === undefined ? {} : { session }) };
 }
 
 /** Of an exchange that all share who may have what comes of it, whoever asked first. */

@@ -5,7 +5,7 @@ import { type Caller, type Decision, evaluateComponent } from '../policy/evaluat
 import type { Injection } from '../policy/injection.ts';
 import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
 import type { WasiInterface } from '../policy/wasi-interface.ts';
-import { createAudit } from './audit.ts';
+import { callerFields, createAudit } from './audit.ts';
 import { permitted } from './permitted.ts';
 
 /** What a component may do in its host, beside what it asks the broker for. */
@@ -56,7 +56,7 @@ export function createHosting(options: HostingOptions): Hosting {
     async rights(caller) {
       const decision: Decision<ComponentPolicy> = evaluateComponent(policies(), caller);
       if (decision.allowed) return rightsOf(decision.policy);
-      return audit.record('component.rights', { component: caller.component }, async (fields) =>
+      return audit.record('component.rights', callerFields(caller), async (fields) =>
         rightsOf(permitted(decision, caller, fields).policy),
       );
     },

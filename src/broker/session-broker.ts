@@ -10,7 +10,7 @@ import { SDK_REFRESH_WINDOW_MS } from '../credentials/lifetimes.ts';
 import { type Caller, type Decision, evaluateAudience, evaluateKind, type NamedGrantOf } from '../policy/evaluate.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import type { JwtSvid } from '../spiffe/jwt-svid.ts';
-import { createAudit } from './audit.ts';
+import { callerFields, createAudit } from './audit.ts';
 import type { Broker, Patience } from './broker.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -85,7 +85,7 @@ export function createSessionBroker(options: SessionBrokerOptions): SessionBroke
   function refuse({ caller, id: session }: Session, { policy, reason }: Refused): Promise<never> {
     const { component } = caller;
     const spiffeId = policy?.spiffeId.toString();
-    const fields = { component, session, ...(spiffeId === undefined ? {} : { spiffeId }) };
+    const fields = { ...callerFields(caller), session, ...(spiffeId === undefined ? {} : { spiffeId }) };
     return audit.record('credentials.request', fields, async () => {
       // The reason repeats what was asked for, and somebody may have put a token where a name belongs.
       throw new SvidxError('policy_denied', scrub(`component ${JSON.stringify(component)}: ${reason}`));

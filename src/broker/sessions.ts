@@ -3,9 +3,9 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { Secret, scrub } from '../base/secret.ts';
-import { type Caller, evaluateComponent, evaluateGrant } from '../policy/evaluate.ts';
+import { type Caller, evaluateComponent, evaluateGrant, type RemoteHost } from '../policy/evaluate.ts';
 import type { ComponentPolicy, PolicySet } from '../policy/policy-set.ts';
-import { type AuditFields, createAudit } from './audit.ts';
+import { type AuditFields, callerFields, createAudit } from './audit.ts';
 import { createRefusedSecrets } from './refused-secrets.ts';
 
 /** One component's right to ask at the endpoints for SDKs, until it expires or is revoked. */
@@ -36,23 +36,26 @@ export interface Sessions {
   open(request: SessionRequest): Promise<{ session: Session; policy: ComponentPolicy; secret: Secret }>;
   /**
    * The session of this secret, renewed.
+   * @param host who shows it: a remote host, or `undefined` for programs on this machine. Each has its own sessions only
    * @throws SvidxError `session_invalid`, which is audited
    */
-  authenticate(secret: string): Session;
+  authenticate(secret: string, host?: RemoteHost): Session;
   /** @throws SvidxError `session_invalid` when it has expired or was revoked since */
   confirm(session: Session): void;
   /** Lets it live on for its whole time after `until`, milliseconds since 1970. */
   extend(session: Session, until: number): void;
   /**
    * The same as a use, by whoever opened it.
+   * @param host the remote host that asks, for a session of its own; `undefined` for the private socket, where all may be named
    * @throws SvidxError `session_invalid`
    */
-  renew(id: string): Session;
+  renew(id: string, host?: RemoteHost): Session;
   /**
    * Ends it at once.
+   * @param host likewise
    * @throws SvidxError `session_invalid` when there is no such session
    */
-  revoke(id: string): Promise<void>;
+  revoke(id: string, host?: RemoteHost): Promise<void>;
   /** Forgets them all. */
   close(): void;
 }
@@ -76,6 +79,9 @@ interface Held extends Session {
 const SECRET = /^([A-Za-z0-9_-]{22})\.[A-Za-z0-9_-]{43}$/;
 const ID_BYTES = 16;
 const PROOF_BYTES = 32;
+
+/** What one remote host may have of all sessions, so that none keeps the others, or this machine, out. */
+const HOST_SHARE = 1 / 10;
 
 /** Compared with where there is no such session, so that an ID that exists takes no longer than one that does not. */
 const NO_HASH = Buffer.alloc(32);
@@ -105,6 +111,23 @@ export function createSessions(options: SessionsOptions): Sessions {
     return session !== undefined && clock.now() < session.expiresAt ? session : undefined;
   }
 
+  function named(id: string, host: RemoteHost | undefined): Held {
+    const session = find(id);
+    if (session === undefined || (host !== undefined && !isOf(session, host))) throw noSuchSession();
+    return session;
+  }
+
+  /** @throws SvidxError `rate_limited` */
+  function makeRoom(host: RemoteHost | undefined): void {
+    if (held.size >= maxSessions) {
+      throw new SvidxError('rate_limited', `${maxSessions} sessions are open, and no more may be`);
+    }
+    if (host === undefined) return;
+    const most = Math.ceil(maxSessions * HOST_SHARE);
+    if ([...held.values()].filter((session) => isOf(session, host)).length < most) return;
+    throw new SvidxError('rate_limited', `${most} sessions of this host are open, and no more may be`);
+  }
+
   function live(session: Held, until: number): void {
     session.expiresAt = Math.max(session.expiresAt, until + session.ttlMs);
   }
@@ -132,9 +155,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const { caller, grant, ttlMs } = request;
       return audit.record('session.open', fieldsOf(request), async (fields) => {
         const policy = permit(request, fields);
-        if (held.size >= maxSessions) {
-          throw new SvidxError('rate_limited', `${maxSessions} sessions are open, and no more may be`);
-        }
+        makeRoom(caller.host);
         const id = randomBytes(ID_BYTES).toString('base64url');
         const secret = new Secret(`${id}.${randomBytes(PROOF_BYTES).toString('base64url')}`);
         const expiresAt = clock.now() + ttlMs;
@@ -147,11 +168,11 @@ export function createSessions(options: SessionsOptions): Sessions {
       });
     },
 
-    authenticate(secret) {
+    authenticate(secret, host) {
       const [, id = ''] = SECRET.exec(secret) ?? [];
       const session = find(id);
       const matches = timingSafeEqual(sha256(secret), session?.hash ?? NO_HASH);
-      if (session === undefined || !matches) {
+      if (session === undefined || !matches || !isOf(session, host)) {
         const error = noSuchSession();
         refused.note(error, session);
         throw error;
@@ -169,17 +190,14 @@ export function createSessions(options: SessionsOptions): Sessions {
       if (session !== undefined) live(session, until);
     },
 
-    renew(id) {
-      const session = find(id);
-      if (session === undefined) throw noSuchSession();
+    renew(id, host) {
+      const session = named(id, host);
       live(session, clock.now());
       return session;
     },
 
-    async revoke(id) {
-      const session = find(id);
-      if (session === undefined) throw noSuchSession();
-      await end(session, 'session.revoke');
+    async revoke(id, host) {
+      await end(named(id, host), 'session.revoke');
     },
 
     close() {
@@ -192,10 +210,15 @@ export function createSessions(options: SessionsOptions): Sessions {
 
 function fieldsOf({ caller, grant, id }: Pick<SessionRequest, 'caller' | 'grant'> & { id?: string }): AuditFields {
   return {
-    component: caller.component,
+    ...callerFields(caller),
     ...(grant === undefined ? {} : { grant }),
     ...(id === undefined ? {} : { session: id }),
   };
+}
+
+function isOf({ caller }: Session, host: RemoteHost | undefined): boolean {
+  if (caller.host === undefined || host === undefined) return caller.host === host;
+  return caller.host.spiffeId.equals(host.spiffeId);
 }
 
 function sha256(text: string): Buffer {

@@ -29,6 +29,15 @@ export function createProgram(terminal: Terminal): Command {
     .option('--json', 'print one JSON line when the service answers')
     .action(async (options) => (await import('./serve.ts')).serve(terminal, options));
 
+  addCommand(program, 'host', 'run the service and WebAssembly components in one process', [
+    'svidx host -c svidx.yaml',
+    'svidx host -c svidx.yaml --check',
+  ])
+    .requiredOption('-c, --config <file>', 'the configuration file, with the section "host"')
+    .option('--check', 'validate configuration, policies and components, then exit')
+    .option('--json', 'print one JSON line when the service answers and each component was tried')
+    .action(async (options) => (await import('./host.ts')).host(terminal, options));
+
   const issuer = program.command('issuer').description('the issuer as files');
   addCommand(
     issuer,

@@ -17,11 +17,17 @@ export interface ServeOptions {
 export async function serve(terminal: Terminal, options: ServeOptions): Promise<void> {
   const config = await loadConfig(options.config, terminal.env);
   if (options.check) {
-    if (config.tls !== undefined) await readTlsFiles(config.tls);
-    terminal.print(`${options.config}: good, ${await describePolicies(config)}`);
+    for (const files of [config.tls, 'remoteHosts' in config ? config.remoteHosts?.tls : undefined]) {
+      if (files !== undefined) await readTlsFiles(files);
+    }
+    const ignored = hasHost(config) ? '; "host" is for "svidx host"' : '';
+    terminal.print(`${options.config}: good, ${await describePolicies(config)}${ignored}`);
     return;
   }
   const logger = createLogger({ level: config.logLevel, destination: terminal.logDestination });
+  if (hasHost(config)) {
+    logger.warn({ event: 'service.host_ignored' }, 'the components of "host" are not run: "svidx host" runs them');
+  }
   // From here on: a signal during the start must not leave the socket behind.
   const stopped = terminal.stopped();
   const service = await createService(config, { clock: systemClock, random: Math.random, logger });
@@ -33,14 +39,18 @@ export async function serve(terminal: Terminal, options: ServeOptions): Promise<
 
   function announce(): void {
     const { url: issuer, discoveryUrl: discovery } = config.issuer;
-    const { http, broker, endpoints } = service.urls;
+    const { http, broker, endpoints, remoteHosts } = service.urls;
     logger.info({ event: 'service.ready', issuer, http, broker }, 'ready');
     terminal.print(
       options.json
-        ? JSON.stringify({ ready: true, issuer, discovery, broker, endpoints })
+        ? JSON.stringify({ ready: true, issuer, discovery, broker, endpoints, remoteHosts })
         : `svidx serves ${issuer} at ${http}, and ${broker === null ? 'no components' : `components at ${broker}`}`,
     );
   }
+}
+
+function hasHost(config: Config | IssuerConfig): boolean {
+  return 'host' in config;
 }
 
 async function describePolicies(config: Config | IssuerConfig): Promise<string> {

@@ -2,6 +2,7 @@ import { SvidxError } from '../base/errors.ts';
 import type { Broker } from '../broker/broker.ts';
 import { createBrokerClient } from '../http/broker-client.ts';
 import { createSessionClient, type SessionClient } from '../http/session-client.ts';
+import { socketPath } from '../http/socket-client.ts';
 
 /**
  * The broker behind the private socket at this path; `unix:PATH`, as the ready line prints it, works as well.
@@ -18,7 +19,7 @@ export function sessionsAt(socket: string): SessionClient {
 
 /** The path itself. */
 export function brokerSocketPath(socket: string): string {
-  const path = socket.replace(/^unix:(\/\/)?/, '');
+  const path = socketPath(socket);
   if (path === '') throw new SvidxError('usage_invalid', '--socket: expected the path of a socket');
   return path;
 }

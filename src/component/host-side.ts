@@ -113,7 +113,10 @@ export function createHostSide(
       closing.signal.throwIfAborted();
       const pipe = nextId();
       send({ type: 'response', id, response, body: pipe });
-      await fill(pipes.writer(pipe), content, trailers, handlers.toHttpError);
+      const writer = pipes.writer(pipe);
+      // An answer that nobody reads on holds a connection.
+      writer.onStop = () => giveUp.abort();
+      await fill(writer, content, trailers, handlers.toHttpError);
     } catch (error) {
       send({ type: 'response-failed', id, error: handlers.toHttpError(error) });
     } finally {

@@ -49,6 +49,8 @@ export type ComponentResult = { readonly ok: unknown } | { readonly err: unknown
 export interface LoadedComponent {
   /** `sha256:` and the SHA-256 of its bytes. */
   readonly digest: string;
+  /** All that it imports, as WIT names it. */
+  readonly imports: readonly string[];
   /** The functions that can be called, as WIT names them. */
   readonly functions: readonly string[];
   /** Does it answer HTTP requests? */
@@ -77,8 +79,11 @@ export interface LoadedComponent {
   serve(job: HttpJob, signal: AbortSignal): Promise<void>;
   /** The secrets it was given so far: nothing that it says may go into a log with one of them in it. */
   givenSecrets(): readonly Secret[];
-  /** Takes no more calls, lets those under way finish, and lets go of its threads. */
-  retire(): Promise<void>;
+  /**
+   * Takes no more calls, lets those under way finish, and lets go of its threads.
+   * @param refusal what calls fail with that wait for their turn; without one they are served
+   */
+  retire(refusal?: SvidxError): Promise<void>;
 }
 
 export interface ComponentHost {
@@ -135,6 +140,7 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
       pool.use((thread) => thread.run(job, signal), signal);
     return {
       digest: compiled.digest,
+      imports: compiled.imports,
       functions: compiled.functions,
       isHttpHandler: compiled.httpHandler !== undefined,
       isCommand: compiled.command !== undefined,
@@ -152,8 +158,8 @@ export function createComponentHost(options: ComponentHostOptions): ComponentHos
         await perform(job, signal);
       },
       givenSecrets: secrets.all,
-      async retire() {
-        await pool.retire(stopping());
+      async retire(refusal) {
+        await pool.retire(stopping(), refusal);
         loaded.delete(pool);
       },
     };

@@ -35,6 +35,8 @@ export class PipeWriter {
   #state: 'open' | 'done' | 'stopped' = 'open';
   /** Called when there is more room, or when the reader wants no more. */
   onChange: () => void = () => {};
+  /** Called once the reader wants no more. */
+  onStop: () => void = () => {};
 
   constructor(pipe: number, send: SendPipeMessage) {
     this.#pipe = pipe;
@@ -73,7 +75,10 @@ export class PipeWriter {
 
   receive(message: PipeMessage): void {
     if (message.type === 'credit') this.#credit += message.bytes;
-    if (message.type === 'stop' && this.#state === 'open') this.#state = 'stopped';
+    if (message.type === 'stop' && this.#state === 'open') {
+      this.#state = 'stopped';
+      this.onStop();
+    }
     this.onChange();
   }
 }

@@ -18,8 +18,11 @@ export interface ThreadPool {
   use<T>(work: (thread: ComponentThread) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Ends all threads. Work that runs or waits, and all that comes later, fails with `error`. */
   close(error: SvidxError): Promise<void>;
-  /** Takes no more work, lets what runs and waits finish, then ends all threads. */
-  retire(error: SvidxError): Promise<void>;
+  /**
+   * Takes no more work, which fails with `error`, lets what runs and waits finish, then ends all threads.
+   * @param forWaiting what those fail with who wait, instead
+   */
+  retire(error: SvidxError, forWaiting?: SvidxError): Promise<void>;
 }
 
 export interface ThreadPoolOptions {
@@ -117,13 +120,22 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
     settleDrain();
   }
 
+  function release(thread: ComponentThread): void {
+    // While the next instance is made, those who wait are better served by another thread.
+    void thread.ready().then(
+      () => offer(thread),
+      () => offer(thread),
+    );
+  }
+
   function failAll(error: unknown): void {
     const reason = toSvidxError(error);
     for (const { reject } of waiting) reject(reason);
     waiting.clear();
   }
 
-  function acquire(signal: AbortSignal | undefined): Promise<ComponentThread> {
+  /** @param limitMs how long it may wait for one; as long as it takes where none is given */
+  function acquire(signal: AbortSignal | undefined, limitMs?: number): Promise<ComponentThread> {
     if (refusal !== undefined) return Promise.reject(refusal);
     const found = takeIdle();
     if (found !== undefined) return Promise.resolve(found);
@@ -134,9 +146,9 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
         waiter.reject(error);
       };
       const abort = (): void => leave(signal?.reason);
-      const timer = clock.after(maxWaitMs, () => leave(busy()));
+      const timer = limitMs === undefined ? undefined : clock.after(limitMs, () => leave(busy()));
       const done = (): void => {
-        timer.cancel();
+        timer?.cancel();
         signal?.removeEventListener('abort', abort);
       };
       const waiter: Waiter = {
@@ -171,27 +183,24 @@ export function createThreadPool(options: ThreadPoolOptions): ThreadPool {
 
   return {
     async ready() {
-      await this.use(async () => {});
+      release(await acquire(undefined));
     },
     async use(work, signal) {
       signal?.throwIfAborted();
-      const thread = await acquire(signal);
+      const thread = await acquire(signal, maxWaitMs);
       try {
         return await work(thread);
       } finally {
-        // While the next instance is made, those who wait are better served by another thread.
-        void thread.ready().then(
-          () => offer(thread),
-          () => offer(thread),
-        );
+        release(thread);
       }
     },
     async close(error) {
       refusal ??= error;
       await endAll(error);
     },
-    async retire(error) {
+    async retire(error, forWaiting) {
       refusal ??= error;
+      if (forWaiting !== undefined) failAll(forWaiting);
       settleDrain();
       await drained.promise;
       await endAll(error);

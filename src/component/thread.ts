@@ -50,6 +50,9 @@ export interface ComponentThread {
 /** The heap of the JavaScript around a component, in MiB. The component's own memory is not on it. */
 const MAX_HEAP_MB = 256;
 
+/** How long the thread itself may take to start, on a machine that is busy. Milliseconds. */
+const START_MS = 10_000;
+
 /** How long a component whose answer nobody wants may go on without asking for anything. Milliseconds. */
 const CANCEL_GRACE_MS = 1_000;
 
@@ -77,7 +80,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   let current: { settle(outcome: FinishedCall): void; reject(error: SvidxError): void } | undefined;
   // One of each for every instance: it may ask for something before it has a job, while it is made.
   let side = createHostSide(handlers, post, nextId);
-  let arrival = waitForInstance();
+  let arrival = waitForInstance(START_MS + timeoutMs);
 
   function nextId(): number {
     lastId += 2;
@@ -96,16 +99,16 @@ export function startComponentThread(options: ComponentThreadOptions): Component
     Atomics.notify(counters, index);
   }
 
-  function limit(): Timer {
-    return clock.after(timeoutMs, () => {
-      const message = `the component did not finish within ${timeoutMs / 1000} seconds and was ended`;
+  function limit(ms: number): Timer {
+    return clock.after(ms, () => {
+      const message = `the component did not finish within ${ms / 1000} seconds and was ended`;
       void end(new SvidxError('component_timed_out', message));
     });
   }
 
-  function waitForInstance(): Deferred<void> {
+  function waitForInstance(limitMs: number): Deferred<void> {
     const deferred = createDeferred<void>();
-    const timer = limit();
+    const timer = limit(limitMs);
     const settled = (): void => {
       timer.cancel();
       // An idle thread does not keep the process alive.
@@ -128,7 +131,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
   function finish(outcome: FinishedCall): void {
     side.close();
     side = createHostSide(handlers, post, nextId);
-    arrival = waitForInstance();
+    arrival = waitForInstance(timeoutMs);
     current?.settle(outcome);
   }
 
@@ -167,7 +170,7 @@ export function startComponentThread(options: ComponentThreadOptions): Component
       if (ended !== undefined) throw ended;
       jobs += 1;
       const id = jobs;
-      const timer = limit();
+      const timer = limit(timeoutMs);
       let grace: Timer | undefined;
       const cancel = (): void => {
         post({ type: 'cancel', job: id });

@@ -3,6 +3,7 @@ import { createCoreInstances } from './core-instances.ts';
 import { createBorder } from './guest/border.ts';
 import { createGuestImports } from './guest/guest-imports.ts';
 import { createInstanceState, type InstanceState } from './guest/instance-state.ts';
+import { limitBuffers } from './guest/limit-buffers.ts';
 import { type GeneratedModule, type Instance, runJob } from './guest/run-job.ts';
 import type { Job, ToWorker, WorkerData } from './messages.ts';
 
@@ -13,6 +14,8 @@ import type { Job, ToWorker, WorkerData } from './messages.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs in a worker thread only');
+
+limitBuffers();
 
 const data: WorkerData = workerData;
 let state: InstanceState;

@@ -4,10 +4,12 @@ import type { LogLevel } from '../base/logger.ts';
 import { parseYamlDocument, type YamlDocument } from '../base/yaml-document.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type ConfigDocument, configDocument } from './document.ts';
+import { type HostConfig, hostConfig } from './host.ts';
 import type { Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { type ListenersConfig, listenersConfig } from './listeners.ts';
 import { readNamedText } from './read-file.ts';
+import { type RemoteHostsConfig, remoteHostsConfig } from './remote-hosts.ts';
 import { type TokenEndpointConfig, tokenEndpointConfig } from './token-endpoint.ts';
 import { parseUnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress } from './workload-address.ts';
@@ -45,6 +47,10 @@ export interface Config extends IssuerConfig {
   readonly stsEndpoint: string | undefined;
   /** The endpoints for SDKs; absent: there are none. */
   readonly endpoints?: EndpointsConfig;
+  /** The listener for hosts on other machines; absent: there are none. */
+  readonly remoteHosts?: RemoteHostsConfig;
+  /** The components of `svidx host`; absent: there are none. */
+  readonly host?: HostConfig;
   /** Where JWT-SVIDs are exchanged for grants; `undefined` for nowhere. */
   readonly tokenEndpoint?: TokenEndpointConfig | undefined;
 }
@@ -66,6 +72,8 @@ const KEYS_OF_THE_BROKER = [
   ['tokenEndpoint'],
   ['aws'],
   ['endpoints'],
+  ['remoteHosts'],
+  ['host'],
 ];
 
 /**
@@ -80,7 +88,7 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     { file, text: await readNamedText(file, 'config_invalid'), errorCode: 'config_invalid' },
     configDocument,
   );
-  const { trustDomain, policies, spire, broker, endpoints, aws, log } = document.value;
+  const { trustDomain, policies, spire, broker, endpoints, remoteHosts, host, aws, log } = document.value;
   const issuer = Object.freeze({ ...document.value.issuer, ...document.value.jwksUri });
   const issuerConfig: IssuerConfig = {
     trustDomain,
@@ -105,6 +113,8 @@ export async function loadConfig(file: string, env: Env): Promise<Config | Issue
     ...(endpoints.listen === undefined
       ? {}
       : { endpoints: { listen: endpoints.listen, requestsPerSecond: endpoints.requestsPerSecond } }),
+    ...(remoteHosts && { remoteHosts: remoteHostsConfig(remoteHosts, dirname(file)) }),
+    ...(host && { host: hostConfig(document, host, dirname(file)) }),
   });
 }
 

@@ -6,8 +6,10 @@ import { isLoopbackHost, isSecureUrl, parseHostName, parseHttpUrl } from '../bas
 import { LOG_LEVELS } from '../base/logger.ts';
 import { audienceText } from '../credentials/grants/audience.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
+import { into, requestsInSession, tlsFiles, toListenAddress } from './fields.ts';
+import { hostDocument } from './host-document.ts';
 import { type Issuer, type KeysLocation, parseIssuer, parseJwksUri } from './issuer.ts';
-import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { remoteHostsDocument } from './remote-hosts.ts';
 import { parseUnixAddress, type UnixAddress } from './unix-address.ts';
 import { parseWorkloadAddress, type WorkloadAddress } from './workload-address.ts';
 
@@ -17,16 +19,6 @@ export const DEFAULT_BROKER_SOCKET = '/run/svidx/broker.sock';
 /** What one client may ask of the issuer, unless the configuration says otherwise. */
 export const DEFAULT_REQUESTS_PER_SECOND = 100;
 
-/** A step that turns a text into something else, or reports what was expected instead. */
-function into<T extends object>(parse: (text: string) => T | { readonly problem: string }) {
-  return (text: string, context: z.core.$RefinementCtx<string>): T => {
-    const result = parse(text);
-    if (!('problem' in result)) return result;
-    context.addIssue({ code: 'custom', message: String(result.problem), input: text });
-    return z.NEVER;
-  };
-}
-
 const trustDomainText = z.string().transform(
   into<TrustDomain>((text) => {
     try {
@@ -35,10 +27,6 @@ const trustDomainText = z.string().transform(
       return { problem: toSvidxError(error).message };
     }
   }),
-);
-
-const toListenAddress = into<ListenAddress>(
-  (text) => parseListenAddress(text) ?? { problem: 'expected an IP address and a port, such as 127.0.0.1:8080' },
 );
 
 const hostText = z
@@ -53,8 +41,6 @@ const proxyText = z
       (text) => parseAddressRange(text) ?? { problem: 'expected an address or a network, such as 10.0.0.0/8' },
     ),
   );
-
-const fileText = z.string().regex(/^\P{Cc}*[^/\p{Cc}]$/u, 'expected the path of a file');
 
 const stsEndpointText = z.string().refine(isSecureUrl, 'expected an https URL without credentials, query and fragment');
 
@@ -102,14 +88,7 @@ export const configDocument = z.strictObject({
         .boolean()
         .default(false)
         .describe('Allows an address beyond loopback without `tls`: a proxy must terminate TLS.'),
-      tls: z
-        .strictObject({
-          certFile: fileText.describe(
-            'The certificate chain in PEM, relative to this file. Read anew when it changes.',
-          ),
-          keyFile: fileText.describe('Its private key in PEM, without a passphrase; likewise.'),
-        })
-        .optional(),
+      tls: tlsFiles.optional(),
       hosts: z
         .array(hostText)
         .min(1)
@@ -215,14 +194,11 @@ export const configDocument = z.strictObject({
         .describe(
           'A listener on loopback that the SDKs of AWS, Azure and Google Cloud ask, each program in a session. Off as long as nothing is said.',
         ),
-      requestsPerSecond: z
-        .int()
-        .min(1)
-        .max(1_000_000)
-        .default(1_000)
-        .describe('How much one session may ask there, and at once.'),
+      requestsPerSecond: requestsInSession,
     })
     .prefault({}),
+  remoteHosts: remoteHostsDocument.optional(),
+  host: hostDocument.optional(),
   tokenEndpoint: z
     .strictObject({
       audience: audienceText

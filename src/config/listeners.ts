@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
 import { SvidxError } from '../base/errors.ts';
 import { isLoopbackHost } from '../base/http-url.ts';
@@ -6,7 +5,8 @@ import type { YamlDocument } from '../base/yaml-document.ts';
 import { type ConfigDocument, DEFAULT_REQUESTS_PER_SECOND } from './document.ts';
 import { hostsOf, type Issuer } from './issuer.ts';
 import type { ListenAddress } from './listen-address.ts';
-import type { TlsFiles } from './tls-files.ts';
+import { refuseOpenPlainHttp } from './plain-http.ts';
+import { resolveTlsFiles, type TlsFiles } from './tls-files.ts';
 
 /** What the listeners beyond the private socket need to know. */
 export interface ListenersConfig {
@@ -39,7 +39,7 @@ export function listenersConfig(
   return {
     listen: http.listen,
     hosts: http.hosts ?? hostsOf(issuer),
-    tls: http.tls && { certFile: resolve(folder, http.tls.certFile), keyFile: resolve(folder, http.tls.keyFile) },
+    tls: http.tls && resolveTlsFiles(http.tls, folder),
     requestsPerSecond: requestsPerSecond(http),
     trustedProxies: http.trustedProxies ?? [],
     healthListen: health.listen,
@@ -50,15 +50,7 @@ function refuseCareless({ value: { http, health }, locate }: YamlDocument<Config
   const refuse = (key: readonly string[], problem: string): never => {
     throw new SvidxError('config_invalid', `${locate(key)}: ${key.join('.')}: ${problem}`);
   };
-  if (!isLoopbackHost(http.listen.host) && !http.plainHttpBehindProxy && http.tls === undefined) {
-    refuse(
-      ['http', 'listen'],
-      'expected a loopback address, or "tls", or "plainHttpBehindProxy: true" where a proxy terminates TLS',
-    );
-  }
-  if (http.plainHttpBehindProxy && http.tls !== undefined) {
-    refuse(['http', 'plainHttpBehindProxy'], 'the listener speaks TLS: expected either this or "tls"');
-  }
+  refuseOpenPlainHttp(locate, 'http', http);
   if (http.plainHttpBehindProxy && http.requestsPerSecond !== undefined && http.trustedProxies === undefined) {
     refuse(
       ['http', 'requestsPerSecond'],

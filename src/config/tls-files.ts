@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Health } from '../base/health.ts';
@@ -15,6 +16,11 @@ export interface TlsFiles {
   readonly certFile: string;
   /** The absolute path of its private key in PEM. */
   readonly keyFile: string;
+}
+
+/** @param folder where the paths go from */
+export function resolveTlsFiles({ certFile, keyFile }: TlsFiles, folder: string): TlsFiles {
+  return { certFile: resolve(folder, certFile), keyFile: resolve(folder, keyFile) };
 }
 
 /** A certificate chain and the private key that belongs to it, in PEM. */

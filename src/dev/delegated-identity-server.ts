@@ -14,6 +14,7 @@ import { parseAudience } from '../spiffe/audience.ts';
 import type { Selector } from '../spiffe/selector.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import type { Authority } from './authority.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
 import type { RegistrationEntry } from './registration-entries.ts';
 import { createSvidCache } from './svid-cache.ts';
 
@@ -22,6 +23,7 @@ export interface DelegatedIdentityServerOptions {
   readonly socketPath: string;
   readonly trustDomain: TrustDomain;
   readonly authority: Pick<Authority, 'mint' | 'jwkSet' | 'onChange' | 'isTainted'>;
+  readonly certificateAuthority: Pick<CertificateAuthority, 'bundle' | 'onChange'>;
   readonly clock: Clock;
   /** The entries in force now. */
   entries(): readonly RegistrationEntry[];
@@ -35,7 +37,7 @@ export interface DelegatedIdentityServerOptions {
  *
  * - Entries, callers and keys are in force at once. SPIRE's agent hears of them within ten seconds.
  * - What cannot be signed is refused at once. SPIRE 1.16 tries for half a minute inside the agent; 1.15 does not.
- * - No process is attested: a living `pid` is refused like one that is not there. There are no X.509 methods.
+ * - No process is attested: a living `pid` is refused like one that is not there. X509-SVIDs cannot be subscribed to.
  * - A JWT-SVID is renewed at half of its life; SPIRE jitters that by a tenth.
  * - A key is published up to its own end; SPIRE keeps it a day longer.
  * - The texts beside Unimplemented and Internal are the gRPC library's.
@@ -66,9 +68,8 @@ class Refusal extends Error {
 export async function startDelegatedIdentityServer(
   options: DelegatedIdentityServerOptions,
 ): Promise<DelegatedIdentityServer> {
-  const { authority, trustDomain } = options;
+  const { authority, certificateAuthority, trustDomain } = options;
   const cached = createSvidCache(options);
-  const streams = new Set<ServerWritableStream<object, object>>();
 
   async function fetchJwtSvids(message: object): Promise<object> {
     const { audience, selectors, pid } = fetchRequest.parse(message);
@@ -108,10 +109,6 @@ export async function startDelegatedIdentityServer(
     };
   }
 
-  function bundles(): object {
-    return { bundles: { [trustDomain.id]: Buffer.from(authority.jwkSet()) } };
-  }
-
   const unary: handleUnaryCall<object, object> = (call, callback) => {
     fetchJwtSvids(call.request).then(
       (response) => callback(null, response),
@@ -119,37 +116,19 @@ export async function startDelegatedIdentityServer(
     );
   };
 
-  const stream: handleServerStreamingCall<object, object> = (call) => {
-    try {
-      authorize(options.caller());
-    } catch (refusal) {
-      call.emit('error', refusal);
-      return;
-    }
-    streams.add(call);
-    call.on('close', () => streams.delete(call));
-    call.on('cancelled', () => streams.delete(call));
-    call.write(bundles());
-  };
-
-  const unsubscribe = authority.onChange(() => {
-    for (const call of streams) {
-      // SPIRE checks the caller again whenever it has something to send.
-      try {
-        authorize(options.caller());
-        call.write(bundles());
-      } catch (refusal) {
-        streams.delete(call);
-        call.emit('error', refusal);
-      }
-    }
-  });
+  const jwtBundles = createBundleStreams(options, () => ({
+    bundles: { [trustDomain.id]: Buffer.from(authority.jwkSet()) },
+  }));
+  const x509Bundles = createBundleStreams(options, () => ({
+    ca_certificates: { [trustDomain.id]: certificateAuthority.bundle() },
+  }));
+  const subscriptions = [authority.onChange(jwtBundles.push), certificateAuthority.onChange(x509Bundles.push)];
 
   const server = new Server();
   const service = loadDelegatedIdentityService();
   server.addService(
-    { FetchJWTSVIDs: service.FetchJWTSVIDs, SubscribeToJWTBundles: service.SubscribeToJWTBundles },
-    { FetchJWTSVIDs: unary, SubscribeToJWTBundles: stream },
+    { ...service },
+    { FetchJWTSVIDs: unary, SubscribeToJWTBundles: jwtBundles.handle, SubscribeToX509Bundles: x509Bundles.handle },
   );
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${options.socketPath}`, ServerCredentials.createInsecure(), (error) => {
@@ -159,8 +138,39 @@ export async function startDelegatedIdentityServer(
   });
   return {
     async close() {
-      unsubscribe();
+      for (const unsubscribe of subscriptions) unsubscribe();
       server.forceShutdown();
+    },
+  };
+}
+
+/** The streams of one kind of bundle: each message is the complete state. */
+function createBundleStreams(
+  { caller }: Pick<DelegatedIdentityServerOptions, 'caller'>,
+  message: () => object,
+): { readonly handle: handleServerStreamingCall<object, object>; push(): void } {
+  const streams = new Set<ServerWritableStream<object, object>>();
+
+  /** SPIRE checks the caller again whenever it has something to send. */
+  function send(call: ServerWritableStream<object, object>): void {
+    try {
+      authorize(caller());
+      call.write(message());
+    } catch (refusal) {
+      streams.delete(call);
+      call.emit('error', refusal);
+    }
+  }
+
+  return {
+    handle(call) {
+      streams.add(call);
+      call.on('close', () => streams.delete(call));
+      call.on('cancelled', () => streams.delete(call));
+      send(call);
+    },
+    push() {
+      for (const call of streams) send(call);
     },
   };
 }

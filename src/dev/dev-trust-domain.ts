@@ -11,6 +11,7 @@ import type { PolicySet } from '../policy/policy-set.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
 import { type Authority, createAuthority } from './authority.ts';
 import { createSessions } from './aws/sessions.ts';
+import { type CertificateAuthority, createCertificateAuthority } from './certificate-authority.ts';
 import { startDelegatedIdentityServer } from './delegated-identity-server.ts';
 import type { JwtKeyType } from './key-types.ts';
 import { serveLocalModel } from './model/local-model.ts';
@@ -43,6 +44,7 @@ const ANY_PORT: ListenAddress = { host: '127.0.0.1', port: 0 };
 /** A SPIFFE authority, its agent's admin socket, a local AWS STS and a local model endpoint, in this process. DEVELOPMENT ONLY. */
 export interface DevTrustDomain {
   readonly authority: Authority;
+  readonly certificateAuthority: CertificateAuthority;
   /** The path of the socket that speaks SPIRE's Delegated Identity API. */
   readonly spireSocket: string;
   readonly stsUrl: string;
@@ -81,11 +83,13 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
       jwtIssuer: issuer.url,
     });
     closers.push(authority.close);
+    const certificateAuthority = createCertificateAuthority({ clock, trustDomain });
     const spireSocket = join(options.folder, 'spire-admin.sock');
     const agent = await startDelegatedIdentityServer({
       socketPath: spireSocket,
       trustDomain,
       authority,
+      certificateAuthority,
       clock,
       entries: options.entries,
       caller: () => 'authorized',
@@ -95,7 +99,7 @@ export async function startDevTrustDomain(options: DevTrustDomainOptions): Promi
     const sessions = createSessions(clock);
     serveLocalSts(sts, { clock, logger, sessions, account });
     serveLocalModel(model, { clock, logger, sessions, regions: async () => modelRegions(await account()) });
-    return { authority, spireSocket, stsUrl: sts.url, modelUrl: model.url, close };
+    return { authority, certificateAuthority, spireSocket, stsUrl: sts.url, modelUrl: model.url, close };
   } catch (error) {
     await close();
     throw error;

@@ -10,6 +10,7 @@ import { chooseGrant, readConfiguration, readPolicies } from './configuration.ts
 import { judgeBundle, judgeDelegate } from './delegate.ts';
 import { type Minted, walkEntries } from './entries.ts';
 import { tryExchange } from './exchange.ts';
+import { lookAtHosted } from './hosted.ts';
 import { lookAtIssuerAddress } from './issuer-address.ts';
 import { lookAtIssuerCertificate } from './issuer-certificate.ts';
 import { type Discovery, lookAtDiscovery, lookAtKeys } from './issuer-documents.ts';
@@ -17,6 +18,7 @@ import { lookAtKeySource } from './key-source.ts';
 import { judgeAudiences, judgeSubjects } from './policy-limits.ts';
 import { lookAtPrivateSocket } from './private-socket.ts';
 import { judgePublishedKeys, judgeSigningKey } from './published-keys.ts';
+import { lookAtRemoteHosts } from './remote-hosts.ts';
 import { judgeIssuerClaim, judgeKeyType, judgeSignatures } from './tokens.ts';
 import { after, both, type Check, createWalk, either, NOTHING, type Outcome, ok, type Walk } from './walk.ts';
 import type { World } from './world.ts';
@@ -66,6 +68,8 @@ async function walkChain({ component, grant }: Examination, chain: Chain): Promi
   const { step } = chain.walk;
   const { config, world } = chain;
   const policies = await step('policies', config, readPolicies);
+  const host = config.done ? config.value.host : undefined;
+  if (host !== undefined) await step('hosted', policies, (set) => lookAtHosted(host, set));
   const chosen = await (component === undefined
     ? undefined
     : step('component', policies, (set) => chooseGrant(set, component, grant)));
@@ -79,6 +83,12 @@ async function walkChain({ component, grant }: Examination, chain: Chain): Promi
   await step('subjects', components, judgeSubjects);
   await step('audiences', components, judgeAudiences);
   await step('private-socket', config, (its) => lookAtPrivateSocket(its, world));
+  const remoteHosts = config.done ? config.value.remoteHosts : undefined;
+  if (remoteHosts !== undefined) {
+    await step('remote-hosts', both(both(config, bundle), policies), ([[its], set]) =>
+      lookAtRemoteHosts(its, remoteHosts, set, world),
+    );
+  }
   const discovery = await walkIssuer(chain, await walkKeySource(chain, bundle), minted);
   await step('clocks', either(minted, discovery), ([tokens = [], document]) =>
     judgeClocks(tokens, document?.clockAheadMs, world.clock.now()),

@@ -3,7 +3,7 @@ import { createLogger } from '../base/logger.ts';
 import { startBundleSource } from '../bundle-source.ts';
 import type { IssuerConfig } from '../config/config.ts';
 import { firstKeys } from '../first-keys.ts';
-import type { JwtBundleSource } from '../identity/source.ts';
+import type { BundleSource } from '../identity/source.ts';
 import type { JwtBundle } from '../spiffe/jwt-bundle.ts';
 import { type Finding, ok } from './walk.ts';
 import type { World } from './world.ts';
@@ -39,11 +39,11 @@ export async function lookAtKeySource(config: IssuerConfig, world: World): Promi
 }
 
 /** The keys as soon as they are there, or `undefined` when they did not come in time. */
-async function keysInTime(
-  source: JwtBundleSource,
+export async function keysInTime<B extends { readonly authorities: readonly unknown[] }>(
+  source: BundleSource<B>,
   { trustDomain }: IssuerConfig,
   { clock, limitMs }: World,
-): Promise<JwtBundle | undefined> {
+): Promise<B | undefined> {
   let timer: Timer | undefined;
   await Promise.race([
     firstKeys(source, trustDomain),

@@ -3,19 +3,27 @@ import { z } from 'zod';
 import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hosting } from '../broker/hosting.ts';
+import type { RemoteHost } from '../policy/evaluate.ts';
 import { COMPONENT_PATH, rightsFields } from './component-wire.ts';
 import { sendFailure, sendJson } from './errors.ts';
 import { callerFields, readJsonRequest } from './json-request.ts';
 
+export interface ComponentAppOptions {
+  readonly hosting: Hosting;
+  readonly logger: Logger;
+  /** The remote host that asks; `undefined` for whoever may open the private socket. */
+  readonly host?: RemoteHost | undefined;
+}
+
 const rightsRequest = z.strictObject(callerFields);
 
 /**
- * A part of the private socket: `POST /v1/component` `{component, digest?}` says to the host of a component what that may
+ * A part of what hosts ask, at the private socket or a listener of their own: `POST /v1/component` `{component, digest?}` says to the host of a component what that may
  * do: `{identity, credentials, wasi, config, egress, injections}`.
  * @param next answers everything else
  */
 export function createComponentApp(
-  { hosting, logger }: { readonly hosting: Hosting; readonly logger: Logger },
+  { hosting, logger, host }: ComponentAppOptions,
   next: RequestListener,
 ): RequestListener {
   return async (request, response) => {
@@ -29,7 +37,7 @@ export function createComponentApp(
         throw new SvidxError('method_not_allowed', 'this path answers POST');
       }
       const { component, digest } = await readJsonRequest(rightsRequest, request);
-      sendJson(response, 200, rightsFields(await hosting.rights({ component, digest })));
+      sendJson(response, 200, rightsFields(await hosting.rights({ component, digest, host })));
     } catch (thrown) {
       sendFailure(response, thrown, logger);
     }

@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { isForbiddenTrailer } from '../component/egress/header-rules.ts';
 import type { LoadedComponent } from '../component/host.ts';
 import type { HttpJob } from '../component/host-side.ts';
 import { type HeaderList, type ResponseHead, withoutForbidden } from '../component/http-messages.ts';
+import { OutOfService } from '../component/out-of-service.ts';
 import type { PipeReader } from '../component/pipes.ts';
-import { sendError } from './errors.ts';
+import { sendError, sendJson } from './errors.ts';
 
 export interface ComponentHttpOptions {
   /** Its name, for the log. */
@@ -18,6 +20,9 @@ export interface ComponentHttpOptions {
 
 /** How much of a body is handed on at a time. Bytes. */
 const MAX_CHUNK = 64 * 1024;
+
+/** How much of a body that nobody wants is read, so that the connection can go on. Bytes. */
+const MAX_SKIPPED = 1024 * 1024;
 
 /** What a client is told; why exactly is the operator's business, and in the log. */
 const MESSAGES: Readonly<Record<string, string>> = {
@@ -31,8 +36,7 @@ export function createComponentHttp({ name, component, scheme, logger }: Compone
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort(new SvidxError('request_invalid', 'the client is gone'));
-      // What the component did not read of the request stands in the way of the next one.
-      else if (!request.complete) request.destroy();
+      else if (!request.readableEnded) skipRest(request);
     });
     try {
       const head = readHead(request, scheme);
@@ -43,7 +47,7 @@ export function createComponentHttp({ name, component, scheme, logger }: Compone
           kind: 'http',
           request: head,
           body: hasBody(request) ? request.iterator({ destroyOnReturn: false }) : undefined,
-          trailers: () => pairs(request.rawTrailers),
+          trailers: () => pairs(request.rawTrailers)?.filter(([name]) => !isForbiddenTrailer(name)),
           respond: answer.respond,
           refuse: answer.refuse,
         },
@@ -52,6 +56,12 @@ export function createComponentHttp({ name, component, scheme, logger }: Compone
       answer.end();
     } catch (thrown) {
       if (gone.signal.aborted) return;
+      if (thrown instanceof OutOfService) {
+        const { message, reason } = thrown;
+        logger.debug({ event: 'component.request_refused', component: name, error: reason }, message);
+        sendJson(response, 503, { code: reason.code, message });
+        return;
+      }
       const error = toSvidxError(thrown);
       logger.warn({ event: 'component.request_failed', component: name, error }, 'a component did not answer');
       if (response.headersSent) response.destroy();
@@ -98,16 +108,21 @@ function createAnswer(response: ServerResponse): Answer {
     respond(head, body) {
       // Once all that came with the head is there: then the end of a short answer is known.
       queueMicrotask(() => {
+        const hasContent = response.req.method !== 'HEAD' && head.status !== 204 && head.status !== 304;
         const coming = body?.comingEnd;
-        if (coming?.complete === false) {
-          refused = coming.error.tag;
+        const headers = framed(head, hasContent, body);
+        if (headers === undefined || (hasContent && coming?.complete === false)) {
+          refused = coming?.complete === false ? coming.error.tag : 'HTTP-response-body-size';
           body?.stop();
           return;
         }
         answered = true;
-        response.writeHead(head.status, [...head.headers, ...lengthOf(head, body, response.req.method)].flat());
-        if (body === undefined) response.end();
-        else pour(body, response);
+        response.writeHead(head.status, headers.flat());
+        if (body !== undefined && hasContent) pour(body, response);
+        else {
+          response.end();
+          if (body !== undefined) discard(body);
+        }
       });
     },
     refuse({ tag }) {
@@ -121,17 +136,28 @@ function createAnswer(response: ServerResponse): Answer {
   };
 }
 
-/** The length of a body that is there already, unless the component has said something about it, or there is none to send. */
-function lengthOf(
+/**
+ * The headers of an answer with at most one length, which is true: whoever reads on waits for so much (RFC 9112 section 6.3).
+ * @returns `undefined` where the component has promised what it cannot keep
+ */
+function framed(
   { status, headers }: ResponseHead,
+  hasContent: boolean,
   body: PipeReader | undefined,
-  method: string | undefined,
-): HeaderList {
-  if (method === 'HEAD' || status === 204 || status === 304) return [];
+): HeaderList | undefined {
+  const others = headers.filter(([name]) => name.toLowerCase() !== 'content-length');
+  const [told, another] = new Set(headers.filter((header) => !others.includes(header)).map(([, value]) => value));
+  // RFC 9110 section 8.6: none with 204.
+  if (status === 204) return others;
+  if (told !== undefined) {
+    const isKept = !hasContent || body !== undefined || Number(told) === 0;
+    return another === undefined && /^\d{1,15}$/.test(told) && isKept
+      ? [...others, ['Content-Length', told]]
+      : undefined;
+  }
   const end = body === undefined ? { complete: true, trailers: undefined } : body.comingEnd;
-  const told = headers.some(([name]) => name.toLowerCase() === 'content-length');
-  if (told || !end?.complete || end.trailers !== undefined) return [];
-  return [['Content-Length', `${body?.buffered ?? 0}`]];
+  if (!hasContent || !end?.complete || end.trailers !== undefined) return others;
+  return [...others, ['Content-Length', `${body?.buffered ?? 0}`]];
 }
 
 /** All of a body to the client, no faster than that takes it. A body that breaks off breaks the connection. */
@@ -146,13 +172,32 @@ function pour(body: PipeReader, response: ServerResponse): void {
     if (end === undefined) return;
     if (!end.complete) response.destroy();
     else if (!response.writableEnded) {
-      if (end.trailers !== undefined)
-        response.addTrailers(end.trailers.map(([name, value]): [string, string] => [name, value]));
+      const trailers = end.trailers?.filter(([name]) => !isForbiddenTrailer(name)) ?? [];
+      response.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]));
       response.end();
     }
   };
   body.onChange = advance;
   response.on('drain', advance);
   response.once('close', () => body.stop());
+  advance();
+}
+
+/** Takes a body that is not sent, so that a component that writes one is not kept waiting. */
+function discard(body: PipeReader): void {
+  body.onChange = () => {
+    while (body.take(MAX_CHUNK) !== undefined);
+  };
+  body.onChange();
+}
+
+/** What nobody read of a request stands in the way of the next one: so much is read now, for more the connection is closed. */
+function skipRest(request: IncomingMessage): void {
+  let skipped = 0;
+  const advance = (): void => {
+    for (let chunk = request.read(); chunk !== null; chunk = request.read()) skipped += chunk.length;
+    if (skipped > MAX_SKIPPED) request.destroy();
+  };
+  request.on('readable', advance);
   advance();
 }

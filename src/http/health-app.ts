@@ -13,6 +13,11 @@ export type HealthParts = Readonly<Record<string, () => Health>>;
 
 export interface HealthAppOptions {
   readonly parts: HealthParts;
+  /**
+   * Components that are hosted here, by their names. One that is down leaves the rest alone: the whole is degraded then. Their
+   * names are told where reasons are; else they are one part, `components`.
+   */
+  readonly components?: HealthParts | undefined;
   readonly clock: Clock;
   /** Whether the reasons are told: they may name files of this machine. Else only what the error code says to everybody. */
   readonly reasons: boolean;
@@ -38,9 +43,12 @@ const WORST_FIRST = ['down', 'degraded', 'up'] as const;
  * @param next answers everything else
  */
 export function createHealthApp(
-  { parts, clock, reasons }: HealthAppOptions,
+  { parts: own, components = {}, clock, reasons }: HealthAppOptions,
   next: RequestListener = nothing,
 ): RequestListener {
+  const hosted = reasons ? withPrefix(components) : together(components);
+  const parts: HealthParts = { ...own, ...hosted };
+
   function describe(health: Health): PartHealth {
     const { state, code, lastGoodAt } = health;
     const reason = reasons ? health.reason : code && ERROR_CODES[code];
@@ -54,8 +62,10 @@ export function createHealthApp(
 
   function ready(): { state: Health['state']; parts: Readonly<Record<string, PartHealth>> } {
     const described = Object.fromEntries(Object.entries(parts).map(([name, health]) => [name, describe(health())]));
-    const states = Object.values(described).map(({ state }) => state);
-    return { state: WORST_FIRST.find((state) => states.includes(state)) ?? 'up', parts: described };
+    const states = Object.entries(described).map(([name, { state }]) =>
+      state === 'down' && Object.hasOwn(hosted, name) ? 'degraded' : state,
+    );
+    return { state: worstOf(states), parts: described };
   }
 
   const checks = new Map<string, () => { state: Health['state'] }>([
@@ -82,6 +92,20 @@ export function createHealthApp(
     const body = check();
     sendJson(response, body.state === 'down' ? 503 : 200, body);
   };
+}
+
+function worstOf(states: readonly Health['state'][]): Health['state'] {
+  return WORST_FIRST.find((state) => states.includes(state)) ?? 'up';
+}
+
+function withPrefix(components: HealthParts): HealthParts {
+  return Object.fromEntries(Object.entries(components).map(([name, health]) => [`component/${name}`, health]));
+}
+
+function together(components: HealthParts): HealthParts {
+  const all = Object.values(components);
+  if (all.length === 0) return {};
+  return { components: () => ({ state: worstOf(all.map((health) => health().state)), reason: 'hosted components' }) };
 }
 
 const nothing: RequestListener = (_request, response) => {

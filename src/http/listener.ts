@@ -1,6 +1,11 @@
+import { constants } from 'node:crypto';
 import { chmod, lstat, mkdir, mkdtemp, rename, rm, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type ServerOptions as TlsServerOptions,
+} from 'node:https';
 import type { ListenOptions } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
@@ -27,6 +32,20 @@ export const COMPONENT_LIMITS: typeof LIMITS = { ...LIMITS, maxHeaderSize: 32 * 
 /** TLS 1.2 is the oldest that is safe (RFC 9325 section 3.1.1). A handshake is as slow as a head may be. Milliseconds. */
 const TLS_LIMITS = { minVersion: 'TLSv1.2', handshakeTimeout: 5_000 } as const;
 
+/**
+ * Client certificates are asked for, and left to whoever answers the requests: OpenSSL would judge them once for a connection,
+ * and by authorities of the system. So it is given none, and lets everybody in.
+ *
+ * Each connection makes its whole handshake, and one handshake: a resumed session would bring its certificate from an earlier
+ * one, and a renegotiation another one on the way.
+ */
+const CLIENT_CERTIFICATES = {
+  requestCert: true,
+  rejectUnauthorized: false,
+  ca: [],
+  secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+};
+
 /** Beyond it new connections are dropped, so that those there are can be served. */
 const MAX_CONNECTIONS = 4_096;
 
@@ -52,22 +71,27 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** A certificate to speak TLS with; each new connection gets the one that is current. */
+export interface ListenerTls extends Pick<WatchedTlsFiles, 'current' | 'onChange'> {
+  /** Whether clients are asked for their certificates. Whoever answers has to look at them: nothing else does. */
+  readonly clientCertificates?: true;
+}
+
 /**
  * Listens for HTTP on a TCP address.
- * @param tls the certificate to speak TLS with; each new connection gets the one that is current
  * @param limits other than those of this service's own requests
  * @throws SvidxError `config_invalid` when the address cannot be had
  */
 export async function listenOnTcp(
   { host, port }: ListenAddress,
   clock: Clock,
-  tls?: Pick<WatchedTlsFiles, 'current' | 'onChange'>,
+  tls?: ListenerTls,
   limits = LIMITS,
 ): Promise<Listener> {
-  const { server, handle } = createSwitchedServer(tls?.current(), limits);
+  const { server, handle } = createSwitchedServer(tls && tlsOptions(tls, tls.current()), limits);
   server.maxConnections = MAX_CONNECTIONS;
-  tls?.onChange(({ cert, key }) => {
-    if (isTlsServer(server)) server.setSecureContext({ cert, key, minVersion: TLS_LIMITS.minVersion });
+  tls?.onChange((pair) => {
+    if (isTlsServer(server)) server.setSecureContext(tlsOptions(tls, pair));
   });
   await listen(server, { host, port }).catch((error: unknown) => {
     throw cannotListen(`${host}:${port}`, error);
@@ -137,18 +161,19 @@ function listen(server: Server, where: ListenOptions): Promise<void> {
   });
 }
 
+function tlsOptions({ clientCertificates }: ListenerTls, { cert, key }: TlsPair): TlsServerOptions {
+  return { ...TLS_LIMITS, ...(clientCertificates && CLIENT_CERTIFICATES), cert, key };
+}
+
 function createSwitchedServer(
-  tls?: TlsPair,
+  tls?: TlsServerOptions,
   limits = LIMITS,
 ): { server: Server; handle(listener: RequestListener): void } {
   let current: RequestListener = (_request, response) => {
     sendError(response, new SvidxError('service_stopping', 'the service is not ready to answer'));
   };
   const answer: RequestListener = (request, response) => current(request, response);
-  const server =
-    tls === undefined
-      ? createServer(limits, answer)
-      : createTlsServer({ ...limits, ...TLS_LIMITS, cert: tls.cert, key: tls.key }, answer);
+  const server = tls === undefined ? createServer(limits, answer) : createTlsServer({ ...limits, ...tls }, answer);
   return {
     server,
     handle(listener) {

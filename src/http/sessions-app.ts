@@ -5,6 +5,7 @@ import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Session, Sessions } from '../broker/sessions.ts';
 import { grantFields } from '../credentials/grant-fields.ts';
+import type { RemoteHost } from '../policy/evaluate.ts';
 import { SESSIONS_PATH } from './broker-wire.ts';
 import { sendFailure, sendJson } from './errors.ts';
 import { callerFields, nameText, readJsonRequest } from './json-request.ts';
@@ -25,10 +26,12 @@ export interface SessionsAppOptions {
   readonly logger: Logger;
   /** Where SDKs ask, a URL without a trailing slash; `null` where they cannot. */
   readonly endpoint: string | null;
+  /** The remote host that asks; `undefined` for whoever may open the private socket. */
+  readonly host?: RemoteHost | undefined;
 }
 
 /**
- * Sessions for whoever may open the private socket:
+ * Sessions for whoever may open the private socket, or for one remote host:
  *
  * - `POST /v1/sessions` `{component, grant?, ttl?, digest?}` opens one: `{session, secret, expiresAt, endpoint, grants}`
  * - `POST /v1/sessions/<id>` renews it, as its use does: `{session, expiresAt}`
@@ -36,12 +39,12 @@ export interface SessionsAppOptions {
  * @param next answers everything else
  */
 export function createSessionsApp(
-  { sessions, logger, endpoint }: SessionsAppOptions,
+  { sessions, logger, endpoint, host }: SessionsAppOptions,
   next: RequestListener,
 ): RequestListener {
   async function open(request: IncomingMessage): Promise<object> {
     const { component, digest, grant, ttl } = await readJsonRequest(sessionRequest, request);
-    const opened = await sessions.open({ caller: { component, digest }, grant, ttlMs: ttl * 1000 });
+    const opened = await sessions.open({ caller: { component, digest, host }, grant, ttlMs: ttl * 1000 });
     const { session, policy, secret } = opened;
     const inSession = policy.grants.filter(
       ({ name, injection }) => injection === undefined && (grant === undefined || name === grant),
@@ -52,9 +55,9 @@ export function createSessionsApp(
 
   async function answer(request: IncomingMessage, response: ServerResponse, id: string | undefined): Promise<void> {
     if (request.method === 'POST') {
-      sendJson(response, 200, id === undefined ? await open(request) : sessionFields(sessions.renew(id)));
+      sendJson(response, 200, id === undefined ? await open(request) : sessionFields(sessions.renew(id, host)));
     } else if (request.method === 'DELETE' && id !== undefined) {
-      await sessions.revoke(id);
+      await sessions.revoke(id, host);
       sendJson(response, 200, { session: id });
     } else {
       const allowed = id === undefined ? 'POST' : 'POST, DELETE';

@@ -10,6 +10,11 @@ const errorAnswer = z.object({
   message: z.string(),
 }) satisfies z.ZodType<ErrorBody>;
 
+/** The path of a socket that is written as the ready line prints it, `unix:PATH`, or as it is. */
+export function socketPath(text: string): string {
+  return text.replace(/^unix:(\/\/)?/, '');
+}
+
 /** A little more than the service itself allows one request. Milliseconds. */
 const TIMEOUT_MS = 40_000;
 

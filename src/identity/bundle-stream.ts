@@ -2,19 +2,19 @@ import { type Backoff, backoffDelay } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { JwtBundle } from '../spiffe/jwt-bundle.ts';
 import { TrustDomain } from '../spiffe/trust-domain.ts';
-import { createHeldBundles, type Reading, type TroubleReport } from './held-bundles.ts';
-import type { RunningJwtBundleSource } from './source.ts';
+import { type Bundle, type BundleKind, createHeldBundles, type Reading, type TroubleReport } from './held-bundles.ts';
+import type { RunningBundleSource } from './source.ts';
 
 export interface BundleStreamHandlers {
-  /** The complete state: from trust domain (its SPIFFE ID or its name) to JWK Set; `undefined` for a bad message. */
+  /** The complete state: from trust domain (its SPIFFE ID or its name) to bundle; `undefined` for a bad message. */
   onMessage(bundles: Readonly<Record<string, Uint8Array>> | undefined): void;
   /** Called once, whatever ended the stream; `undefined` when the server closed it in good order. */
   onEnd(error: unknown): void;
 }
 
-export interface BundleStreamOptions {
+/** What a stream needs of the world around it. */
+export interface BundleStreamDeps {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   /** Numbers from 0 (included) to 1 (excluded), for jitter. */
@@ -22,6 +22,12 @@ export interface BundleStreamOptions {
   readonly logger: Logger;
   /** Milliseconds within which a new stream must bring its first good message. */
   readonly timeoutMs: number;
+}
+
+export interface BundleStreamOptions<B> extends BundleStreamDeps {
+  readonly kind: BundleKind;
+  /** @throws SvidxError for bytes that are no bundle */
+  parse(trustDomain: TrustDomain, bytes: Uint8Array): B;
   /**
    * Opens a stream on a connection of its own. Returns the function that cancels it, after which no handler is called.
    * On a connection that is shared, one whose other end has gone without a word would take every further stream with it.
@@ -69,7 +75,7 @@ interface Stream {
 }
 
 /**
- * JWT bundles from a gRPC stream whose every message is the complete state.
+ * Bundles from a gRPC stream whose every message is the complete state.
  *
  * The stream is opened again for ever, and replaced by a new one from time to time, make before break: the old one is
  * listened to until the new one has brought its first good message. A broken stream, an unreadable message or an
@@ -77,9 +83,9 @@ interface Stream {
  * would rather have bundles unloaded: an agent that has just been started says it to everybody for a second, what is
  * held are public keys, and those that are revoked are so by a message without them.
  */
-export function createBundleStream(options: BundleStreamOptions): RunningJwtBundleSource {
+export function createBundleStream<B extends Bundle<B>>(options: BundleStreamOptions<B>): RunningBundleSource<B> {
   const { clock, random } = options;
-  const held = createHeldBundles({ ...options, wellReason: 'the bundle stream is open' });
+  const held = createHeldBundles<B>({ ...options, wellReason: 'the bundle stream is open' });
   /** The stream that has brought bundles. */
   let current: Stream | undefined;
   /** The stream that has yet to. */
@@ -112,7 +118,7 @@ export function createBundleStream(options: BundleStreamOptions): RunningJwtBund
       return;
     }
     if (stream === next) relyOn(stream);
-    if (held.receive(entries.map(([key, jwkSet]) => read(key, jwkSet)))) failures = 0;
+    if (held.receive(entries.map(([key, bytes]) => read(key, bytes, options.parse)))) failures = 0;
   }
 
   function relyOn(stream: Stream): void {
@@ -158,12 +164,12 @@ export function createBundleStream(options: BundleStreamOptions): RunningJwtBund
   };
 }
 
-function read(key: string, jwkSet: Uint8Array): Reading {
+function read<B>(key: string, bytes: Uint8Array, parse: BundleStreamOptions<B>['parse']): Reading<B> {
   let trustDomain: TrustDomain | undefined;
   try {
     // The agent keys its map with SPIFFE IDs; SPIRE's contract speaks of names. Both are understood.
     trustDomain = TrustDomain.parse(key.startsWith('spiffe://') ? key.slice('spiffe://'.length) : key);
-    return { trustDomain, bundle: JwtBundle.parse(trustDomain, jwkSet) };
+    return { trustDomain, bundle: parse(trustDomain, bytes) };
   } catch (error) {
     return { trustDomain, bundle: toSvidxError(error) };
   }

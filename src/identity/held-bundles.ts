@@ -2,11 +2,24 @@ import type { Clock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import type { Health } from '../base/health.ts';
 import type { Logger } from '../base/logger.ts';
-import type { JwtBundle } from '../spiffe/jwt-bundle.ts';
 import type { TrustDomain } from '../spiffe/trust-domain.ts';
-import type { JwtBundleSource } from './source.ts';
+import type { BundleSource } from './source.ts';
+
+/** The keys of one trust domain, of either kind. */
+export interface Bundle<B> {
+  readonly trustDomain: TrustDomain;
+  readonly authorities: readonly { readonly keyId: string }[];
+  readonly skippedKeys: number;
+  equals(other: B): boolean;
+}
+
+/** What the keys in a bundle sign, and the name of such bundles in logs. */
+export type BundleKind = 'JWT' | 'X.509';
+
+const SVIDS: Readonly<Record<BundleKind, string>> = { JWT: 'JWT-SVIDs', 'X.509': 'X509-SVIDs' };
 
 export interface HeldBundlesOptions {
+  readonly kind: BundleKind;
   /** The trust domain that this service lives on; without keys of it the source is `down`. */
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
@@ -16,10 +29,10 @@ export interface HeldBundlesOptions {
 }
 
 /** What a source says of one trust domain: its bundle, or why it cannot be read. */
-export interface Reading {
+export interface Reading<B> {
   /** `undefined` where not even the name can be read. */
   readonly trustDomain: TrustDomain | undefined;
-  readonly bundle: JwtBundle | SvidxError;
+  readonly bundle: B | SvidxError;
 }
 
 /** How trouble is logged. */
@@ -35,13 +48,13 @@ export interface TroubleReport {
  * Nothing but a readable bundle replaces a bundle, and nothing but a readable statement of who is there takes one away:
  * trouble of any kind is reported, and what is held stays.
  */
-export interface HeldBundles extends JwtBundleSource {
+export interface HeldBundles<B> extends BundleSource<B> {
   /**
    * Takes in the complete state: whom it does not name is gone (SPIFFE Workload API section 4.4). An empty bundle is one
    * that trusts nothing, and replaces the one before (SPIFFE Trust Domain and Bundle section 4.1.3).
    * @returns whether the bundle of our own trust domain was there and good
    */
-  receive(readings: readonly Reading[]): boolean;
+  receive(readings: readonly Reading<B>[]): boolean;
   /** Reports trouble with what the bundles come from: once for each kind, until all is well again. */
   report(error: SvidxError, how: TroubleReport): void;
   /** Forgets the listeners. */
@@ -62,22 +75,23 @@ const BAD_NAME: TroubleReport = {
   message: 'bundle of an invalid trust domain passed over',
 };
 
-export function createHeldBundles({ trustDomain, clock, logger, wellReason }: HeldBundlesOptions): HeldBundles {
+export function createHeldBundles<B extends Bundle<B>>(options: HeldBundlesOptions): HeldBundles<B> {
+  const { kind, trustDomain, clock, logger, wellReason } = options;
   const listeners = new Set<() => void>();
   const reported = new Set<string>();
-  let held: ReadonlyMap<string, JwtBundle> = new Map();
+  let held: ReadonlyMap<string, B> = new Map();
   let trouble: SvidxError | undefined;
   let lastGoodAt: number | undefined;
 
   function report(error: SvidxError, how: TroubleReport, about?: TrustDomain): void {
     trouble = error;
-    const kind = JSON.stringify([how.event, error.code, error.message, about]);
-    if (reported.has(kind) || reported.size >= MAX_KINDS_OF_TROUBLE) return;
-    reported.add(kind);
-    logger[how.level]({ event: how.event, ...(about && { trustDomain: about }), error }, how.message);
+    const said = JSON.stringify([how.event, error.code, error.message, about]);
+    if (reported.has(said) || reported.size >= MAX_KINDS_OF_TROUBLE) return;
+    reported.add(said);
+    logger[how.level]({ event: how.event, kind, ...(about && { trustDomain: about }), error }, how.message);
   }
 
-  function receive(readings: readonly Reading[]): boolean {
+  function receive(readings: readonly Reading<B>[]): boolean {
     // Who is missing cannot be said where a name is unreadable.
     const next = new Map(readings.every((reading) => reading.trustDomain !== undefined) ? [] : held);
     let isOwnGood = false;
@@ -99,16 +113,16 @@ export function createHeldBundles({ trustDomain, clock, logger, wellReason }: He
   }
 
   function recover(): void {
-    if (trouble !== undefined) logger.info({ event: 'bundles.recovered' }, 'the bundles can be read again');
+    if (trouble !== undefined) logger.info({ event: 'bundles.recovered', kind }, 'the bundles can be read again');
     trouble = undefined;
     reported.clear();
   }
 
-  function replace(next: ReadonlyMap<string, JwtBundle>): void {
+  function replace(next: ReadonlyMap<string, B>): void {
     const changed = next.size !== held.size || [...next].some(([name, bundle]) => bundle !== held.get(name));
     held = next;
     if (!changed) return;
-    logger.info({ event: 'bundles.changed', bundles: [...next.values()].map(summary) }, 'JWT bundles changed');
+    logger.info({ event: 'bundles.changed', kind, bundles: [...next.values()].map(summary) }, 'bundles changed');
     for (const listener of listeners) listener();
   }
 
@@ -118,7 +132,7 @@ export function createHeldBundles({ trustDomain, clock, logger, wellReason }: He
     if (own === undefined || own.authorities.length === 0) {
       const missing =
         own !== undefined
-          ? `the bundle of ${trustDomain} has no key for JWT-SVIDs: nothing is trusted`
+          ? `the bundle of ${trustDomain} has no key for ${SVIDS[kind]}: nothing is trusted`
           : lastGoodAt === undefined
             ? 'no bundle has arrived yet'
             : `there is no bundle of ${trustDomain} any more`;
@@ -144,11 +158,11 @@ export function createHeldBundles({ trustDomain, clock, logger, wellReason }: He
 }
 
 /** Of two bundles that trust the same keys the known one: whoever holds it sees that nothing changed. */
-function choose(known: JwtBundle | undefined, read: JwtBundle | SvidxError): JwtBundle | undefined {
+function choose<B extends Bundle<B>>(known: B | undefined, read: B | SvidxError): B | undefined {
   return read instanceof SvidxError || known?.equals(read) ? known : read;
 }
 
-function summary(bundle: JwtBundle): object {
+function summary<B>(bundle: Bundle<B>): object {
   return {
     trustDomain: bundle.trustDomain,
     keyIds: bundle.authorities.map(({ keyId }) => keyId),

@@ -68,7 +68,7 @@ const configValue = z
   .max(4096);
 
 /** A list that says something: not empty, not endless, and nothing in it twice. */
-function list<T extends z.ZodType>(item: T, whenEmpty: string) {
+export function list<T extends z.ZodType>(item: T, whenEmpty: string) {
   return z
     .array(item)
     .min(1, whenEmpty)

@@ -6,6 +6,12 @@ import { DIGEST } from './digest.ts';
 import type { Injection } from './injection.ts';
 import type { ComponentPolicy, NamedGrant, PolicySet } from './policy-set.ts';
 
+/** A host on another machine: who it has proved to be, and the only components that it may name. */
+export interface RemoteHost {
+  readonly spiffeId: SpiffeId;
+  readonly components: readonly string[];
+}
+
 /** Who asks: a component, and the digest of its bytes where the asking host has computed it. */
 export interface Caller {
   readonly component: string;
@@ -13,6 +19,8 @@ export interface Caller {
   readonly digest?: string | undefined;
   /** The ID of the session in which it asks. The audit names it; no policy looks at it. */
   readonly session?: string | undefined;
+  /** Where it says that it runs; `undefined` for this machine, whose hosts may name every component. */
+  readonly host?: RemoteHost | undefined;
 }
 
 /** The answer of the policy: yes with what was granted, or no with a reason that may be shown to the caller. */
@@ -119,6 +127,11 @@ function evaluate<T>(
 ): Decision<T> {
   if (caller.digest !== undefined && !DIGEST.test(caller.digest)) {
     throw new SvidxError('request_invalid', 'digest: expected "sha256:" and 64 hexadecimal digits in lower case');
+  }
+  const { host } = caller;
+  // Before the policy is looked for: a host is not told which components there are.
+  if (host !== undefined && !host.components.includes(caller.component)) {
+    return { allowed: false, policy: undefined, reason: `the host ${host.spiffeId} may not name it` };
   }
   const policy = set.get(caller.component);
   if (policy === undefined) return { allowed: false, policy, reason: 'no policy names it' };

@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SvidxError } from '../base/errors.ts';
 import { isJsonObject } from '../base/json.ts';
 import { parseStrictJson } from '../base/strict-json.ts';
+import { isUnsoundRsa } from './rsa-key.ts';
 import type { TrustDomain } from './trust-domain.ts';
 
 /** JWT-SVID section 2.1: the algorithms a JWT-SVID may be signed with. */
@@ -27,16 +28,6 @@ const CURVE_ALGORITHMS: ReadonlyMap<string, readonly JwtSvidAlgorithm[]> = new M
 
 /** RS256 first: what SPIRE signs with. */
 const RSA_ALGORITHMS = JWT_SVID_ALGORITHMS.filter((alg) => !alg.startsWith('ES'));
-
-/**
- * RFC 7518 sections 3.3 and 3.5: RSA keys of at least 2048 bits. (go-spiffe takes what Go's crypto/rsa takes: 1024 and more.)
- * OpenSSL verifies with none above 16384.
- */
-const MIN_RSA_BITS = 2048;
-const MAX_RSA_BITS = 16_384;
-
-/** The largest public exponent that Go's crypto/rsa, and so SPIRE, takes. */
-const MAX_RSA_EXPONENT = 2n ** 31n - 1n;
 
 /** A bundle holds two or three keys in practice; anything near this is not a bundle. */
 const MAX_KEYS = 1000;
@@ -171,15 +162,6 @@ function importKey(jwk: PublicJwk): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** RFC 8017 section 3.1: the public exponent is odd and at least 3. With 1 anybody could make signatures. */
-function isUnsoundRsa(key: KeyObject): boolean {
-  if (key.asymmetricKeyType !== 'rsa') return false;
-  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
-  const soundSize = modulusLength >= MIN_RSA_BITS && modulusLength <= MAX_RSA_BITS;
-  const soundExponent = publicExponent >= 3n && publicExponent <= MAX_RSA_EXPONENT && publicExponent % 2n === 1n;
-  return !soundSize || !soundExponent;
 }
 
 /** @param stated the key's own `alg`: it is then for that one alone (RFC 7517 section 4.4) */

@@ -268,6 +268,20 @@ describe('retiring it', () => {
     expect(threads.map(({ endedWith }) => endedWith)).toEqual([stopping]);
   });
 
+  test('refuses who waits where it is told what with, and lets finish what runs', async () => {
+    const { pool, begin, finish } = startPool(1);
+    const running = begin('a');
+    const waiting = [begin('b'), begin('c')].map((promise) => refusal(promise));
+    await settle();
+    const forWaiting = new SvidxError('policy_denied', 'not any more');
+    const retiring = pool.retire(stopping, forWaiting);
+    expect(await Promise.all(waiting)).toEqual([forWaiting, forWaiting]);
+    expect(await refusal(begin('d'))).toBe(stopping);
+    await finish('a');
+    expect(await running).toBe('a');
+    await retiring;
+  });
+
   test('is done at once where nothing runs, also where nothing ever ran', async () => {
     const { pool, threads } = startPool(2);
     await pool.ready();

@@ -34,6 +34,7 @@ export function describeCallers(world: ContractWorld): void {
         details: 'audience must be specified',
       });
       expect(await delegate.subscribe().next()).toEqual(refusal);
+      expect(await delegate.subscribe('X.509').next()).toEqual(refusal);
     });
 
     test('and was authorized keeps its stream until there is something to send, and gets nothing of that', async () => {

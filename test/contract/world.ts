@@ -29,6 +29,8 @@ export interface ContractAgent {
   activate(keyId: string): Promise<void>;
   taint(keyId: string): Promise<void>;
   revoke(keyId: string): Promise<void>;
+  /** Publishes a further X.509 authority. */
+  prepareX509(): Promise<void>;
   close(): Promise<void>;
 }
 

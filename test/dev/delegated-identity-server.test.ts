@@ -88,7 +88,7 @@ describe("the cache, as SPIRE's agent has it", () => {
   });
 });
 
-describe('SubscribeToJWTBundles', () => {
+describe('the streams of bundles', () => {
   test('sends the keys at once and after each change, to everybody', async () => {
     const { spire, delegate } = await start();
     const streams = [delegate.subscribe(), delegate.subscribe()];
@@ -97,6 +97,19 @@ describe('SubscribeToJWTBundles', () => {
     await spire.authority.rotate();
     for (const stream of streams) expect(await stream.next()).toEqual(expected());
     expect(JSON.parse(spire.authority.jwkSet()).keys).toHaveLength(2);
+  });
+
+  test('of X.509 authorities, sends the new one beside the old one, and alone once that is revoked', async () => {
+    const { spire, delegate } = await start();
+    const stream = delegate.subscribe('X.509');
+    const expected = () => ({
+      bundles: { 'spiffe://example.org': spire.certificateAuthority.bundle().toString('base64') },
+    });
+    expect(await stream.next()).toEqual(expected());
+    spire.certificateAuthority.rotate();
+    expect(await stream.next()).toEqual(expected());
+    spire.certificateAuthority.revoke();
+    expect(await stream.next()).toEqual(expected());
   });
 
   test('ends when the agent ends', async () => {
@@ -118,13 +131,10 @@ describe('what differs from SPIRE, and stays so', () => {
     });
   });
 
-  test.each(['SubscribeToX509SVIDs', 'SubscribeToX509Bundles'])(
-    'there is no %s: this service does not use it',
-    async (method) => {
-      const { delegate } = await start();
-      expect(await delegate.call(`${SERVICE}/${method}`, Buffer.alloc(0))).toMatchObject({
-        code: status.UNIMPLEMENTED,
-      });
-    },
-  );
+  test('there is no SubscribeToX509SVIDs: this service does not use it', async () => {
+    const { delegate } = await start();
+    expect(await delegate.call(`${SERVICE}/SubscribeToX509SVIDs`, Buffer.alloc(0))).toMatchObject({
+      code: status.UNIMPLEMENTED,
+    });
+  });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { createAuthority } from '../../src/dev/authority.ts';
+import { createCertificateAuthority } from '../../src/dev/certificate-authority.ts';
 import { startDelegatedIdentityServer } from '../../src/dev/delegated-identity-server.ts';
 import type { RegistrationEntry } from '../../src/dev/registration-entries.ts';
 import { describeDelegatedIdentity } from '../contract/delegated-identity.contract.ts';
@@ -23,6 +24,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     jwtIssuer,
     keyTtlMs: 24 * 3600_000,
   });
+  const certificateAuthority = createCertificateAuthority({ clock: systemClock, trustDomain: EXAMPLE_TRUST_DOMAIN });
   const held = new Map(entries.map((one) => [one.id, toEntry(one)]));
   let caller: 'authorized' | 'unauthorized' | 'unknown' = 'authorized';
   const socketPath = join(folder, 'admin.sock');
@@ -30,6 +32,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     socketPath,
     trustDomain: EXAMPLE_TRUST_DOMAIN,
     authority,
+    certificateAuthority,
     clock: systemClock,
     entries: () => [...held.values()],
     caller: () => caller,
@@ -46,6 +49,7 @@ describeDelegatedIdentity('the embedded trust domain', async (entries) => {
     activate: async () => authority.activate(),
     taint: async (keyId) => authority.taint(keyId),
     revoke: async (keyId) => authority.revoke(keyId),
+    prepareX509: async () => certificateAuthority.rotate(),
     async close() {
       authority.close();
       await server.close();

@@ -48,6 +48,7 @@ interface SchemaNode {
   readonly properties?: Readonly<Record<string, SchemaNode>> | undefined;
   readonly required?: readonly string[] | undefined;
   readonly additionalProperties?: SchemaNode | boolean | undefined;
+  readonly items?: SchemaNode | undefined;
 }
 
 const schemaNode: z.ZodType<SchemaNode> = z.object({
@@ -61,6 +62,9 @@ const schemaNode: z.ZodType<SchemaNode> = z.object({
   get additionalProperties() {
     return z.union([z.boolean(), schemaNode]).optional();
   },
+  get items() {
+    return schemaNode.optional();
+  },
 });
 
 /** One row for each key that holds a value, in the order of the document. */
@@ -72,6 +76,7 @@ function* keyRows(node: SchemaNode, prefix: string): Generator<string[]> {
   for (const [name, child] of Object.entries(node.properties ?? {})) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     if (child.properties !== undefined && Object.keys(child.properties).length > 0) yield* keyRows(child, key);
+    else if (child.items?.properties !== undefined) yield* keyRows(child.items, `${key}[]`);
     else if (typeof child.additionalProperties === 'object') {
       yield [`\`${key}\``, '-', child.description ?? ''];
       yield* keyRows(child.additionalProperties, `${key}.<name>`);
@@ -92,7 +97,8 @@ function endpointTable(): string {
   const tokenEndpoint = tokenEndpointConfig(issuer);
   const caching = `for anybody; \`Cache-Control: public, max-age=${MAX_AGE_SECONDS}\`, \`ETag\`, CORS open`;
   const everywhere = 'issuer, private socket, `health.listen`';
-  const sdks = '`endpoints.listen`';
+  const hosts = 'private socket, `remoteHosts.listen`';
+  const sdks = '`endpoints.listen`, `remoteHosts.listen`';
   const health = '200, or 503 where something is `down`';
   const brokerRows: Readonly<Record<keyof typeof BROKER_PATHS, readonly [string, string]>> = {
     token: ['`{component, audience: [...], digest?}`', '`{spiffeId, audience, expiresAt, token}`'],
@@ -126,10 +132,10 @@ function endpointTable(): string {
       [everywhere, `\`GET ${HEALTH_PATHS.ready}/<part>\``, `${health}, \`{state, code?, reason?, age?}\` of that part`],
       ...Object.entries(BROKER_PATHS).map(([name, path]) => {
         const [request, answer] = brokerRows[name as keyof typeof BROKER_PATHS];
-        return ['private socket', `\`POST ${path}\` ${request}`, answer];
+        return [hosts, `\`POST ${path}\` ${request}`, answer];
       }),
       [
-        'private socket',
+        hosts,
         `\`POST ${COMPONENT_PATH}\` \`{component, digest?}\``,
         '`{identity, credentials, wasi, config, egress, injections}`: what a component may do, for its host',
       ],
@@ -144,12 +150,12 @@ function endpointTable(): string {
         '`{endpoint}` and a line end: a unix socket with the SPIFFE Workload API for that component, open as long as this connection',
       ],
       [
-        'private socket',
+        hosts,
         `\`POST ${SESSIONS_PATH}\` \`{component, grant?, ttl?, digest?}\``,
         'opens a session: `{session, secret, expiresAt, endpoint, grants: [{name, kind, ...}]}`',
       ],
-      ['private socket', `\`POST ${SESSIONS_PATH}/<session>\``, 'renews it, as its use does: `{session, expiresAt}`'],
-      ['private socket', `\`DELETE ${SESSIONS_PATH}/<session>\``, 'ends it: `{session}`'],
+      [hosts, `\`POST ${SESSIONS_PATH}/<session>\``, 'renews it, as its use does: `{session, expiresAt}`'],
+      [hosts, `\`DELETE ${SESSIONS_PATH}/<session>\``, 'ends it: `{session}`'],
       [
         sdks,
         `\`GET ${awsEndpoint.prefix}<grant>\`, the secret in \`Authorization\``,

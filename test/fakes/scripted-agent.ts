@@ -40,8 +40,8 @@ export interface FetchCall {
 
 /** One bundle stream that was opened. */
 export interface AgentStream {
-  /** Sends a complete state: from trust domain to JWK Set. */
-  send(bundles: Readonly<Record<string, string>>): void;
+  /** Sends a complete state: from trust domain to JWK Set, or to certificates in DER. */
+  send(bundles: Readonly<Record<string, string | Buffer>>): void;
   sendBytes(bytes: Uint8Array): void;
   fail(code: status, message: string): void;
   /** Closes it in good order, which SPIRE never does. */
@@ -54,7 +54,9 @@ export interface AgentStream {
 export interface ScriptedAgent {
   readonly socketPath: string;
   readonly fetches: Arrivals<FetchCall>;
+  /** The streams of JWT bundles. */
   readonly streams: Arrivals<AgentStream>;
+  readonly x509Streams: Arrivals<AgentStream>;
   onFetch(call: FetchCall): FetchAnswer | Promise<FetchAnswer>;
   onStream(stream: AgentStream): void;
   /** Ends the server as a dying agent does: connections are cut, the socket is gone. */
@@ -74,11 +76,12 @@ export async function startScriptedAgent(
     socketPath: options.socketPath ?? join(await tempFolder(), 'admin.sock'),
     fetches: createArrivals(),
     streams: createArrivals(),
+    x509Streams: createArrivals(),
     onFetch: () => 'hang',
     onStream: () => {},
     async start() {
       server = new Server();
-      if (options.serve !== 'nothing') server.addService(definition, { FetchJWTSVIDs: fetch, SubscribeToJWTBundles });
+      if (options.serve !== 'nothing') server.addService(definition, handlers);
       await bind(server, agent.socketPath);
     },
     async stop() {
@@ -96,6 +99,12 @@ export async function startScriptedAgent(
   const definition = {
     FetchJWTSVIDs: { ...service.FetchJWTSVIDs, responseSerialize: (bytes: Buffer) => bytes },
     SubscribeToJWTBundles: { ...service.SubscribeToJWTBundles, responseSerialize: (bytes: Buffer) => bytes },
+    SubscribeToX509Bundles: { ...service.SubscribeToX509Bundles, responseSerialize: (bytes: Buffer) => bytes },
+  };
+  const handlers = {
+    FetchJWTSVIDs: fetch,
+    SubscribeToJWTBundles: subscribe('SubscribeToJWTBundles', 'bundles', agent.streams),
+    SubscribeToX509Bundles: subscribe('SubscribeToX509Bundles', 'ca_certificates', agent.x509Streams),
   };
 
   function fetch(call: ServerUnaryCall<object, Buffer>, callback: sendUnaryData<Buffer>): void {
@@ -115,19 +124,25 @@ export async function startScriptedAgent(
     });
   }
 
-  function SubscribeToJWTBundles(call: ServerWritableStream<object, Buffer>): void {
-    const stream: AgentStream = {
-      send(bundles) {
-        const bytes = Object.entries(bundles).map(([key, jwkSet]) => [key, Buffer.from(jwkSet)]);
-        call.write(service.SubscribeToJWTBundles.responseSerialize({ bundles: Object.fromEntries(bytes) }));
-      },
-      sendBytes: (bytes) => void call.write(Buffer.from(bytes)),
-      fail: (code, message) => void call.emit('error', { code, details: message }),
-      end: () => void call.end(),
-      cancelled: new Promise((resolve) => call.on('cancelled', () => resolve())),
+  function subscribe(
+    method: 'SubscribeToJWTBundles' | 'SubscribeToX509Bundles',
+    field: string,
+    streams: Arrivals<AgentStream>,
+  ): (call: ServerWritableStream<object, Buffer>) => void {
+    return (call) => {
+      const stream: AgentStream = {
+        send(bundles) {
+          const bytes = Object.entries(bundles).map(([key, bundle]) => [key, Buffer.from(bundle)]);
+          call.write(service[method].responseSerialize({ [field]: Object.fromEntries(bytes) }));
+        },
+        sendBytes: (bytes) => void call.write(Buffer.from(bytes)),
+        fail: (code, message) => void call.emit('error', { code, details: message }),
+        end: () => void call.end(),
+        cancelled: new Promise((resolve) => call.on('cancelled', () => resolve())),
+      };
+      streams.push(stream);
+      agent.onStream(stream);
     };
-    agent.streams.push(stream);
-    agent.onStream(stream);
   }
 
   await agent.start();

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { type Authority, createAuthority } from '../../src/dev/authority.ts';
+import { type CertificateAuthority, createCertificateAuthority } from '../../src/dev/certificate-authority.ts';
 import {
   type DelegatedIdentityServerOptions,
   startDelegatedIdentityServer,
@@ -18,6 +19,7 @@ export const EXAMPLE_TRUST_DOMAIN = TrustDomain.parse('example.org');
 /** A SPIRE agent for one test: the embedded one, on a socket of its own, with what SPIRE knows in the test's hands. */
 export interface FakeSpire {
   readonly authority: Authority;
+  readonly certificateAuthority: CertificateAuthority;
   readonly socketPath: string;
   entries: RegistrationEntry[];
   caller: ReturnType<DelegatedIdentityServerOptions['caller']>;
@@ -33,8 +35,13 @@ export async function startFakeSpire(
     jwtIssuer: options.jwtIssuer ?? 'https://oidc.example.org',
     keyTtlMs: 24 * 3600_000,
   });
+  const certificateAuthority = createCertificateAuthority({
+    clock: options.clock ?? systemClock,
+    trustDomain: EXAMPLE_TRUST_DOMAIN,
+  });
   const spire: FakeSpire = {
     authority,
+    certificateAuthority,
     socketPath: join(await tempFolder(), 'admin.sock'),
     entries: options.entries ?? [entry('spiffe://example.org/api', 'wasmcloud:component:api')],
     caller: 'authorized',
@@ -47,6 +54,7 @@ export async function startFakeSpire(
     socketPath: spire.socketPath,
     trustDomain: EXAMPLE_TRUST_DOMAIN,
     authority,
+    certificateAuthority,
     clock: options.clock ?? systemClock,
     entries: () => spire.entries,
     caller: () => spire.caller,

@@ -30,15 +30,21 @@ describe('the table of statuses', () => {
   });
 
   test('tells what is not proven from what is not allowed', () => {
-    for (const code of codes.filter((name) => name.startsWith('token_'))) expect(HTTP_STATUS[code]).toBe(401);
-    expect([HTTP_STATUS.policy_denied, HTTP_STATUS.exchange_denied]).toEqual([403, 403]);
-    const unproven = codes.filter((code) => HTTP_STATUS[code] === 401 && !code.startsWith('token_'));
+    const proofs = codes.filter((name) => /^(token|certificate)_/.test(name));
+    for (const code of proofs) expect(HTTP_STATUS[code]).toBe(401);
+    expect(codes.filter((code) => HTTP_STATUS[code] === 403)).toEqual([
+      'policy_denied',
+      'host_denied',
+      'exchange_denied',
+    ]);
+    const unproven = codes.filter((code) => HTTP_STATUS[code] === 401 && !proofs.includes(code));
     expect(unproven).toEqual(['session_invalid']);
   });
 
   test('says 503 or 504 for what may pass by itself, and only for that and for what an operator must mend', () => {
     expect(codes.filter((code) => HTTP_STATUS[code] >= 503).sort()).toEqual([
       'bundle_unavailable',
+      'component_busy',
       'component_timed_out',
       'exchange_throttled',
       'exchange_unavailable',

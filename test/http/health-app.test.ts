@@ -23,13 +23,18 @@ interface Started {
   ask(path: string, method?: string): Promise<HttpAnswer & { json: unknown }>;
 }
 
-async function start(parts: Record<string, Health>, reasons = true): Promise<Started> {
+async function start(
+  parts: Record<string, Health>,
+  reasons = true,
+  components: Record<string, Health> = {},
+): Promise<Started> {
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock);
   onTestFinished(listener.close);
   const now = { ...parts };
   listener.handle(
     createHealthApp({
       parts: Object.fromEntries(Object.keys(parts).map((name) => [name, () => now[name] ?? DOWN])),
+      components: Object.fromEntries(Object.entries(components).map(([name, health]) => [name, () => health])),
       clock: createFakeClock(NOW),
       reasons,
     }),
@@ -150,5 +155,42 @@ describe('a health check', () => {
   ])('is not at %s', async (path) => {
     const { ask } = await start({ bundles: UP });
     expect(await ask(path)).toMatchObject({ status: 404, json: { code: 'not_found' } });
+  });
+});
+
+describe('hosted components', () => {
+  const FAILED: Health = { state: 'down', code: 'component_invalid', reason: '/srv/a.wasm: not a component' };
+
+  test('are a part each, and one that is down leaves the whole degraded', async () => {
+    const { ask } = await start({ bundles: UP }, true, { 'team/api': FAILED, ledger: UP });
+    const { status, json } = await ask('/readyz');
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      state: 'degraded',
+      parts: {
+        bundles: { state: 'up' },
+        'component/team/api': { state: 'down', code: 'component_invalid', reason: '/srv/a.wasm: not a component' },
+        'component/ledger': { state: 'up' },
+      },
+    });
+    expect(await ask('/readyz/component/team/api')).toMatchObject({ status: 503, json: { state: 'down' } });
+    expect(await ask('/readyz/component/ledger')).toMatchObject({ status: 200, json: { state: 'up' } });
+  });
+
+  test('are not what keeps the whole from being down', async () => {
+    const { ask } = await start({ bundles: DOWN }, true, { ledger: UP });
+    expect(await ask('/readyz')).toMatchObject({ status: 503, json: { state: 'down' } });
+  });
+
+  test('are one part without names where reasons are not told', async () => {
+    const { ask } = await start({ bundles: UP }, false, { 'team/api': FAILED, ledger: UP });
+    const { text, json } = await ask('/readyz');
+    expect(json).toEqual({
+      state: 'degraded',
+      parts: { bundles: { state: 'up', age: 2 }, components: { state: 'down' } },
+    });
+    expect(text).not.toMatch(/team|ledger|srv/);
+    expect((await ask('/readyz/component/team/api')).status).toBe(404);
+    expect((await ask('/readyz/components')).status).toBe(503);
   });
 });

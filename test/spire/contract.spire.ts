@@ -57,6 +57,7 @@ describe.skipIf(inject('spire') === undefined)('with a real SPIRE', () => {
       activate: async (keyId) => void (await spire.server.ctl('localauthority jwt activate', '-authorityID', keyId)),
       taint: async (keyId) => void (await spire.server.ctl('localauthority jwt taint', '-authorityID', keyId)),
       revoke: async (keyId) => void (await spire.server.ctl('localauthority jwt revoke', '-authorityID', keyId)),
+      prepareX509: async () => void (await spire.server.ctl('localauthority x509 prepare')),
       close: spire.close,
     };
   });

@@ -82,3 +82,8 @@ export function startHost(options: HostOptions = {}): RunningHost {
   onTestFinished(() => running.host.close());
   return running;
 }
+
+/** Lets components ask `http://upstream`, which the egress of a test answers. */
+export const UPSTREAM: Partial<ComponentRights> = {
+  egress: [{ scheme: 'http', host: 'upstream', port: 80, path: '/', addresses: [] }],
+};

@@ -1,7 +1,8 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { type RequestOptions, request as requestTls } from 'node:https';
 import { connect } from 'node:net';
 
-/** Where a server listens: a URL of 127.0.0.1, or `unix:/path`, as `Listener.url` has them. */
+/** Where a server listens: a URL, most often of 127.0.0.1, or `unix:/path`, as `Listener.url` has them. */
 export type ServerUrl = string;
 
 export interface HttpAnswer {
@@ -16,15 +17,18 @@ export interface HttpQuestion {
   readonly path: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array;
+  /** How a server with TLS is asked: whom to trust, what to show, over which connections. */
+  readonly tls?: RequestOptions;
 }
 
-/** One request on a connection of its own. */
+/** One request, on a connection of its own where nothing else is said. */
 export function ask(
   server: ServerUrl,
-  { method = 'GET', path, headers = {}, body }: HttpQuestion,
+  { method = 'GET', path, headers = {}, body, tls }: HttpQuestion,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...addressOf(server), method, path, headers, agent: false }, (response) => {
+    const options = { ...addressOf(server), method, path, headers, agent: false, ...tls };
+    const outgoing = (tls === undefined ? request : requestTls)(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

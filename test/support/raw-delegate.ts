@@ -15,7 +15,7 @@ export interface RawSvid {
 
 /** One stream: what arrives, in order. */
 export interface RawStream {
-  /** The next message, from trust domain to JWK Set, or the status that ended the stream. */
+  /** The next message, from trust domain to JWK Set, or to certificates in base64; or the status that ended the stream. */
   next(): Promise<RawOutcome<{ readonly bundles: Readonly<Record<string, string>> }>>;
   cancel(): void;
 }
@@ -25,7 +25,7 @@ export interface RawDelegate {
   fetch(request: object): Promise<RawOutcome<{ readonly svids: readonly RawSvid[] }>>;
   /** Any method of any service, with bytes for a message. */
   call(path: string, bytes: Uint8Array): Promise<RawOutcome<object>>;
-  subscribe(): RawStream;
+  subscribe(kind?: 'JWT' | 'X.509'): RawStream;
 }
 
 const SERVICE = '/spire.api.agent.delegatedidentity.v1.DelegatedIdentity';
@@ -35,7 +35,7 @@ export function createRawDelegate(
   socketPath: string,
   atEnd: (close: () => void) => void = onTestFinished,
 ): RawDelegate {
-  const { FetchJWTSVIDs, SubscribeToJWTBundles } = loadDelegatedIdentityService();
+  const { FetchJWTSVIDs, SubscribeToJWTBundles, SubscribeToX509Bundles } = loadDelegatedIdentityService();
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure());
   atEnd(() => client.close());
 
@@ -69,7 +69,7 @@ export function createRawDelegate(
         () => ({}),
         bytes,
       ),
-    subscribe() {
+    subscribe(kind = 'JWT') {
       const arrived: RawOutcome<{ bundles: Record<string, string> }>[] = [];
       const waiting: ((outcome: RawOutcome<{ bundles: Record<string, string> }>) => void)[] = [];
       const arrive = (outcome: RawOutcome<{ bundles: Record<string, string> }>): void => {
@@ -77,7 +77,8 @@ export function createRawDelegate(
         if (next === undefined) arrived.push(outcome);
         else next(outcome);
       };
-      const { path, requestSerialize, responseDeserialize } = SubscribeToJWTBundles;
+      const method = kind === 'JWT' ? SubscribeToJWTBundles : SubscribeToX509Bundles;
+      const { path, requestSerialize, responseDeserialize } = method;
       const call = client.makeServerStreamRequest(
         path,
         requestSerialize,
@@ -107,8 +108,12 @@ function readSvids(message: object): RawSvid[] {
 }
 
 function readBundles(message: object): Record<string, string> {
-  if (!('bundles' in message) || typeof message.bundles !== 'object' || message.bundles === null) {
-    throw new Error('no bundles');
-  }
-  return Object.fromEntries(Object.entries(message.bundles).map(([name, bytes]) => [name, String(bytes)]));
+  const { bundles, ca_certificates: certificates } = Object(message);
+  const encoding = bundles === undefined ? 'base64' : 'utf8';
+  return Object.fromEntries(
+    Object.entries(bundles ?? certificates).map(([name, bytes]) => {
+      if (!(bytes instanceof Uint8Array)) throw new Error('no bytes');
+      return [name, Buffer.from(bytes).toString(encoding)];
+    }),
+  );
 }

@@ -1,3 +1,4 @@
+import { serialize } from 'node:v8';
 import { Exit } from '../imports/wasi-cli.ts';
 import type { ImportObject } from '../imports/wasi-empty.ts';
 import { IncomingRequest, type ResponseOrError, ResponseOutparam } from '../imports/wasi-http-types.ts';
@@ -26,6 +27,9 @@ export interface JobTools {
   nextId(): number;
 }
 
+/** How large the result of a function may be, as it is sent. Bytes. */
+const MAX_RESULT = 16 * 1024 * 1024;
+
 type ExportedFunction = (...args: readonly unknown[]) => unknown;
 
 /** Runs the one job of an instance to its end. Never throws. */
@@ -42,7 +46,7 @@ export function runJob(instance: Instance, job: Job, tools: JobTools): CallOutco
   } catch (error) {
     // jco marks the `err` of a WIT result by an own property `payload`; anything else thrown is a trap.
     if (error instanceof Error && Object.hasOwn(error, 'payload') && 'payload' in error) {
-      return { type: 'error', payload: error.payload };
+      return bounded({ type: 'error', payload: error.payload });
     }
     return { type: 'trap', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
   }
@@ -50,7 +54,13 @@ export function runJob(instance: Instance, job: Job, tools: JobTools): CallOutco
 
 function callFunction(fn: ExportedFunction, args: readonly unknown[]): CallOutcome {
   if (fn.length !== args.length) return { type: 'arguments', expected: fn.length };
-  return { type: 'value', value: fn(...args) };
+  return bounded({ type: 'value', value: fn(...args) });
+}
+
+/** What can be sent to the host, and does no harm there. */
+function bounded(outcome: CallOutcome): CallOutcome {
+  const { length } = serialize(outcome);
+  return length <= MAX_RESULT ? outcome : { type: 'trap', message: `a result of more than ${MAX_RESULT} bytes` };
 }
 
 function runCommand(instance: Instance, args: readonly string[], { imports }: JobTools): CallOutcome {

@@ -13,16 +13,15 @@ export class Fields {
   #immutable = false;
 
   static fromList(list: readonly (readonly [string, Uint8Array])[]): Fields {
-    return Fields.of(
-      list.map(([name, value]) => checked(name, value)),
-      { immutable: false },
-    );
+    const fields = new Fields();
+    fields.#replace(list.map(([name, value]) => checked(name, value)));
+    return fields;
   }
 
-  /** Fields of the host's own making. */
+  /** Fields of the host's own making: however many there are, they are there already. */
   static of(entries: HeaderList, { immutable }: { immutable: boolean }): Fields {
     const fields = new Fields();
-    fields.#replace(entries);
+    fields.#entries = entries;
     fields.#immutable = immutable;
     return fields;
   }
@@ -72,6 +71,7 @@ export class Fields {
     return this;
   }
 
+  /** Changes by the component are held to the limits. */
   #replace(entries: HeaderList): void {
     const length = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     if (entries.length > MAX_FIELDS || length > MAX_FIELDS_LENGTH) throw new RangeError('too many or too long fields');

@@ -4,6 +4,7 @@ import { SvidxError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SessionBroker } from '../../broker/session-broker.ts';
 import type { Sessions } from '../../broker/sessions.ts';
+import type { RemoteHost } from '../../policy/evaluate.ts';
 import { sendError, sendFailure, sendJson } from '../errors.ts';
 import { countOf } from '../request-host.ts';
 import { awsEndpoint } from './aws.ts';
@@ -18,12 +19,14 @@ export interface EndpointsAppOptions {
   readonly broker: SessionBroker;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Where it listens: `http://127.0.0.1:1234`. */
+  /** Where it is reached: `http://127.0.0.1:1234`. */
   readonly url: string;
   /** What one session may ask in a second, and at once. */
   readonly requestsPerSecond: number;
   /** How many sessions there may be. */
   readonly maxSessions: number;
+  /** The remote host that asks, in its own sessions; `undefined` for programs on this machine, in those opened here. */
+  readonly host?: RemoteHost | undefined;
 }
 
 /** A quarter of what the listener holds. Waiting costs little: many processes of one program may start at once. */
@@ -38,8 +41,12 @@ const ENDPOINTS: readonly SdkEndpoint[] = [awsEndpoint, azureEndpoint, gcpEndpoi
  * Never redirects, allows no other origin, reads no body.
  */
 export function createEndpointsApp(options: EndpointsAppOptions): RequestListener {
-  const { sessions, broker, logger, url } = options;
-  const guard = createEndpointsGuard(new URL(url).host);
+  const { sessions, broker, logger, url, host } = options;
+  const guard = createEndpointsGuard({
+    authority: new URL(url).host,
+    readsBody: false,
+    viaLoopback: host !== undefined,
+  });
   const limit = createSessionLimits({ ...options, maxUnderWay: MAX_UNDER_WAY });
 
   return async (request, response) => {
@@ -57,7 +64,7 @@ export function createEndpointsApp(options: EndpointsAppOptions): RequestListene
         response.setHeader('Allow', 'GET');
         throw new SvidxError('method_not_allowed', 'this path answers GET');
       }
-      const session = sessions.authenticate(secretOf(endpoint, request));
+      const session = sessions.authenticate(secretOf(endpoint, request), host);
       limit(session.id, response);
       const query = target.indexOf('?');
       const path = target.slice(endpoint.prefix.length, query === -1 ? undefined : query);

@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../base/clock.ts';
 import { SvidxError, toSvidxError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type BundleDocument, parseBundleDocument } from '../../spiffe/bundle-document.ts';
+import type { JwtBundle } from '../../spiffe/jwt-bundle.ts';
 import type { TrustDomain } from '../../spiffe/trust-domain.ts';
 import { createHeldBundles } from '../held-bundles.ts';
 import type { RunningJwtBundleSource } from '../source.ts';
@@ -43,7 +44,7 @@ const RETRY: Backoff = { firstMs: 1_000, maxMs: 60_000 };
 export function createEndpointJwtBundleSource(options: EndpointJwtBundleSourceOptions): RunningJwtBundleSource {
   const { trustDomain, clock, random } = options;
   const url = new URL(options.url);
-  const held = createHeldBundles({ ...options, wellReason: 'the bundle endpoint answers' });
+  const held = createHeldBundles<JwtBundle>({ ...options, kind: 'JWT', wellReason: 'the bundle endpoint answers' });
   let sequence: bigint | undefined;
   let refreshMs = DEFAULT_REFRESH * 1000;
   let failures = 0;

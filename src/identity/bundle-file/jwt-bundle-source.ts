@@ -30,7 +30,7 @@ const MAX_BYTES = 1024 * 1024;
  */
 export function createFileJwtBundleSource(options: FileJwtBundleSourceOptions): RunningJwtBundleSource {
   const { trustDomain, path, clock } = options;
-  const held = createHeldBundles({ ...options, wellReason: 'the bundle file is good' });
+  const held = createHeldBundles<JwtBundle>({ ...options, kind: 'JWT', wellReason: 'the bundle file is good' });
   /** The last good content: what is bad is read anew each time, and so stays in health. */
   let seen: GoodFile | undefined;
   let timer: Timer = { cancel: () => {} };

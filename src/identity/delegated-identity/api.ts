@@ -4,17 +4,17 @@ import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { z } from 'zod';
 import { SvidxError } from '../../base/errors.ts';
 import type { Selector } from '../../spiffe/selector.ts';
+import type { BundleStreamHandlers } from '../bundle-stream.ts';
 import { WatchedCredentials } from './watched-credentials.ts';
 
 const SERVICE_NAME = 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity';
 
 type Method = MethodDefinition<object, object>;
 
-/** The two methods we speak, as gRPC definitions made from our `.proto` files. */
-export interface DelegatedIdentityService {
-  readonly FetchJWTSVIDs: Method;
-  readonly SubscribeToJWTBundles: Method;
-}
+const METHODS = ['FetchJWTSVIDs', 'SubscribeToJWTBundles', 'SubscribeToX509Bundles'] as const;
+
+/** The methods we speak, as gRPC definitions made from our `.proto` files. */
+export type DelegatedIdentityService = Readonly<Record<(typeof METHODS)[number], Method>>;
 
 /** Loads the contract from `proto/`; the embedded trust domain serves the same one. */
 export function loadDelegatedIdentityService(): DelegatedIdentityService {
@@ -30,12 +30,7 @@ export function loadDelegatedIdentityService(): DelegatedIdentityService {
 }
 
 function isDelegatedIdentity(definition: unknown): definition is DelegatedIdentityService {
-  return (
-    typeof definition === 'object' &&
-    definition !== null &&
-    'FetchJWTSVIDs' in definition &&
-    'SubscribeToJWTBundles' in definition
-  );
+  return typeof definition === 'object' && definition !== null && METHODS.every((method) => method in definition);
 }
 
 const fetchJwtSvidsResponse = z.object({
@@ -47,18 +42,13 @@ const fetchJwtSvidsResponse = z.object({
   ),
 });
 
-const jwtBundlesResponse = z.object({ bundles: z.record(z.string(), z.instanceof(Uint8Array)) });
+const bundleMap = z.record(z.string(), z.instanceof(Uint8Array));
+const jwtBundlesResponse = z.object({ bundles: bundleMap }).transform(({ bundles }) => bundles);
+const x509BundlesResponse = z.object({ ca_certificates: bundleMap }).transform((message) => message.ca_certificates);
 
 export interface WireJwtSvid {
   readonly token: string;
   readonly id: { readonly trust_domain: string; readonly path: string } | null;
-}
-
-export interface BundleStreamHandlers {
-  /** The complete state: from trust domain (its SPIFFE ID or its name) to JWK Set; `undefined` for a bad message. */
-  onMessage(bundles: Readonly<Record<string, Uint8Array>> | undefined): void;
-  /** Called once, whatever ended the stream; `undefined` when the server closed it in good order. */
-  onEnd(error: ServiceError | undefined): void;
 }
 
 /** SPIRE's Delegated Identity API on the wire: no meaning added, no retry. */
@@ -72,8 +62,10 @@ export interface DelegatedIdentityApi {
     request: { readonly audience: readonly string[]; readonly selectors: readonly Selector[] },
     options: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<readonly WireJwtSvid[]>;
-  /** Opens the stream. Returns the function that cancels it, after which no handler is called. */
+  /** Opens the stream of JWK Sets. Returns the function that cancels it, after which no handler is called. */
   subscribeToJwtBundles(handlers: BundleStreamHandlers): () => void;
+  /** The same of X.509 authorities, certificates in DER one after the other. */
+  subscribeToX509Bundles(handlers: BundleStreamHandlers): () => void;
   close(): void;
 }
 
@@ -111,11 +103,35 @@ const CHANNEL_OPTIONS = {
  *   itself (SPIRE agent configuration, admin_socket_path).
  */
 export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentityApi {
-  const { FetchJWTSVIDs, SubscribeToJWTBundles } = loadDelegatedIdentityService();
+  const { FetchJWTSVIDs, SubscribeToJWTBundles, SubscribeToX509Bundles } = loadDelegatedIdentityService();
   const readJwtSvids = reader(FetchJWTSVIDs, fetchJwtSvidsResponse);
-  const readJwtBundles = reader(SubscribeToJWTBundles, jwtBundlesResponse);
   const connection = new WatchedCredentials();
   const client = new Client(`unix:${socketPath}`, connection, CHANNEL_OPTIONS);
+
+  function subscriber(
+    method: Method,
+    schema: z.ZodType<Readonly<Record<string, Uint8Array>>>,
+  ): DelegatedIdentityApi['subscribeToJwtBundles'] {
+    const read = reader(method, schema);
+    return ({ onMessage, onEnd }) => {
+      const call = client.makeServerStreamRequest(method.path, method.requestSerialize, read, {}, new Metadata(), {});
+      let open = true;
+      const end = (error?: ServiceError): void => {
+        if (!open) return;
+        open = false;
+        onEnd(error);
+      };
+      call.on('data', ({ message }: Read<Readonly<Record<string, Uint8Array>>>) => {
+        if (open) onMessage(message);
+      });
+      call.on('error', end);
+      call.on('end', () => end());
+      return () => {
+        open = false;
+        call.cancel();
+      };
+    };
+  }
 
   return {
     fetchJwtSvids(request, { timeoutMs, signal }) {
@@ -144,25 +160,8 @@ export function createDelegatedIdentityApi(socketPath: string): DelegatedIdentit
       });
     },
 
-    subscribeToJwtBundles({ onMessage, onEnd }) {
-      const { path, requestSerialize } = SubscribeToJWTBundles;
-      const call = client.makeServerStreamRequest(path, requestSerialize, readJwtBundles, {}, new Metadata(), {});
-      let open = true;
-      const end = (error?: ServiceError): void => {
-        if (!open) return;
-        open = false;
-        onEnd(error);
-      };
-      call.on('data', ({ message }: Read<z.output<typeof jwtBundlesResponse>>) => {
-        if (open) onMessage(message?.bundles);
-      });
-      call.on('error', end);
-      call.on('end', () => end());
-      return () => {
-        open = false;
-        call.cancel();
-      };
-    },
+    subscribeToJwtBundles: subscriber(SubscribeToJWTBundles, jwtBundlesResponse),
+    subscribeToX509Bundles: subscriber(SubscribeToX509Bundles, x509BundlesResponse),
 
     close: () => client.close(),
   };

@@ -1,17 +1,24 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { SvidxError } from '../../base/errors.ts';
 import { scrub } from '../../base/secret.ts';
-import { type BundleStreamOptions, createBundleStream } from '../bundle-stream.ts';
+import { JwtBundle } from '../../spiffe/jwt-bundle.ts';
+import { type BundleStreamDeps, createBundleStream } from '../bundle-stream.ts';
 import type { RunningJwtBundleSource } from '../source.ts';
 import type { WorkloadApi } from './api.ts';
 
-export interface WorkloadJwtBundleSourceOptions extends Omit<BundleStreamOptions, 'subscribe' | 'toError'> {
+export interface WorkloadJwtBundleSourceOptions extends BundleStreamDeps {
   readonly api: WorkloadApi;
 }
 
 /** JWT bundles, our own trust domain's and those it federates with, from the SPIFFE Workload API (section 6.2.2). */
 export function createWorkloadJwtBundleSource(options: WorkloadJwtBundleSourceOptions): RunningJwtBundleSource {
-  return createBundleStream({ ...options, subscribe: options.api.fetchJwtBundles, toError });
+  return createBundleStream({
+    ...options,
+    kind: 'JWT',
+    parse: JwtBundle.parse,
+    subscribe: options.api.fetchJwtBundles,
+    toError,
+  });
 }
 
 /** The status codes of SPIFFE Workload Endpoint section 6. */

@@ -169,6 +169,19 @@ grants: { blobs: { ${AZURE}, inject: { host: blobs.test, port: ${farSide.port} }
     expect(farSide.arrived).toEqual([]);
   });
 
+  test('the same address and port without TLS gets none, where only TLS was meant', async () => {
+    const plain = await startFarSide();
+    const authority = `127.0.0.1:${plain.port}`;
+    const world = openEgressWorld({
+      policy: `
+egress: ['http://${authority}']
+grants: { blobs: { ${AZURE}, inject: { host: 127.0.0.1, port: ${plain.port} } } }`,
+    });
+    await world.send({ authority });
+    expect(valuesOf(plain, 'authorization')).toEqual([]);
+    expect(world.broker.asked).toEqual([]);
+  });
+
   test('a far side that is not who its name says gets none', async () => {
     const { world, authority, farSide } = await besideAnother();
     const impostor = await startFarSide({
@@ -267,6 +280,7 @@ describe('a far side that shows the request', () => {
     ['in a redirect', (token: string) => `HTTP/1.1 302 Found\r\nLocation: /?t=${token}\r\nContent-Length: 0\r\n\r\n`],
     ['in its body', (token: string) => `HTTP/1.1 200 OK\r\n\r\n<p>Authorization: Bearer ${token}</p>`],
     ['in chunks, cut in the middle', (token: string) => chunked('seen: ', ...(token.match(/.{1,3}/g) ?? []), ' end')],
+    ['in chunks, after what may have been its beginning', () => chunked('at the-acc', 'ess-token-of-entra')],
     [
       'in a trailer',
       (token: string) => `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Seen: ${token}\r\n\r\n`,

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { ServiceError } from '@grpc/grpc-js';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { DelegatedIdentityApi } from '../../../src/identity/delegated-identity/api.ts';
 import { MAX_GREETING_MS } from '../../../src/identity/delegated-identity/watched-credentials.ts';
@@ -48,7 +47,7 @@ function call(api: DelegatedIdentityApi, timeoutMs = 5_000) {
 /** A bundle stream: its messages, and how it ended. */
 function subscribe(api: DelegatedIdentityApi) {
   const messages = createArrivals<unknown>();
-  const ends = createArrivals<ServiceError | undefined>();
+  const ends = createArrivals<unknown>();
   const cancel = api.subscribeToJwtBundles({
     onMessage: (message) => messages.push(message),
     onEnd: (error) => ends.push(error),

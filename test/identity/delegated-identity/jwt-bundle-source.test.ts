@@ -105,7 +105,8 @@ describe('what the stream says is held', () => {
     expect(line).toMatchObject({
       level: 'info',
       event: 'bundles.changed',
-      msg: 'JWT bundles changed',
+      kind: 'JWT',
+      msg: 'bundles changed',
       bundles: [{ trustDomain: 'example.org', keyIds: keyIds(first), skippedKeys: 0 }],
     });
     expect(log.lines.join('')).not.toContain('"x"');

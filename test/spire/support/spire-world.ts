@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { Config } from '../../../src/config/config.ts';
 import { type Issuer, parseIssuer } from '../../../src/config/issuer.ts';
 import { listenOnTcp } from '../../../src/http/listener.ts';
 import { createService, type Service } from '../../../src/service.ts';
@@ -46,8 +47,14 @@ export interface SpireWorld {
   close(): Promise<void>;
 }
 
-/** @param server settings of server.conf, beside paths, port, interval and issuer */
-export async function startSpireWorld(server: Readonly<Record<string, string>> = {}): Promise<SpireWorld> {
+/**
+ * @param server settings of server.conf, beside paths, port, interval and issuer
+ * @param config changes to the service's configuration
+ */
+export async function startSpireWorld(
+  server: Readonly<Record<string, string>> = {},
+  config: Partial<Config> = {},
+): Promise<SpireWorld> {
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -79,6 +86,7 @@ export async function startSpireWorld(server: Readonly<Record<string, string>> =
         policyFolder: folder,
         stsEndpoint: undefined,
         logLevel: 'trace',
+        ...config,
       },
       { clock: systemClock, random: Math.random, logger: log.logger, listener },
     );

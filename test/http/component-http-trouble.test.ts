@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createDeferred } from '../../src/base/deferred.ts';
+import type { LoadedComponent } from '../../src/component/host.ts';
+import { httpWorkbench } from '../fakes/http-handler.ts';
+import { type ComponentFront, startFront } from '../support/component-front.ts';
+import { createTestHost, NO_EGRESS, UPSTREAM } from '../support/components.ts';
+import { ask, type HttpAnswer } from '../support/http.ts';
+
+/** A component that has one instance at a time, a second to answer, and a neighbour. */
+let upstream = NO_EGRESS.send;
+const { host, broker, load, written } = createTestHost({
+  limits: { timeoutMs: 1_000, instances: 1, maxWaiting: 2, memoryBytes: 16 * 1024 ** 2 },
+  rights: UPSTREAM,
+  egress: { send: (...question) => upstream(...question) },
+});
+let front: ComponentFront;
+let neighbour: ComponentFront;
+
+beforeAll(async () => {
+  const bytes = await httpWorkbench();
+  const [component, other]: LoadedComponent[] = await Promise.all([load('bench', bytes), load('neighbour', bytes)]);
+  if (component === undefined || other === undefined) throw new Error('not loaded');
+  [front, neighbour] = await Promise.all([startFront('bench', component), startFront('neighbour', other)]);
+});
+beforeEach(() => {
+  upstream = NO_EGRESS.send;
+  broker.gate = Promise.resolve();
+  broker.asked.length = 0;
+  front.log.lines.length = 0;
+  written.length = 0;
+});
+afterAll(async () => {
+  await host.close();
+  await Promise.all([front.close(), neighbour.close()]);
+});
+
+/** The neighbour and the broker answer, now. */
+async function expectHealth(): Promise<void> {
+  expect(await ask(neighbour.url, { path: '/count' })).toMatchObject({ status: 200, text: '11' });
+  expect(await broker.identity({ component: 'x' }, ['a'])).toHaveProperty('token');
+}
+
+/** The component itself answers again, if not at once: a new thread may take a while to start. */
+async function expectRecovery(): Promise<void> {
+  await expect
+    .poll(() => ask(front.url, { path: '/count' }), { timeout: 15_000 })
+    .toMatchObject({ status: 200, text: '11' });
+}
+
+function codeOf({ text }: HttpAnswer): string {
+  return JSON.parse(text).code;
+}
+
+/** A client that sends what it likes when it likes. */
+async function connectRaw(...lines: readonly string[]): Promise<Socket> {
+  const socket = connect(Number(new URL(front.url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  if (lines.length > 0) socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  return socket;
+}
+
+describe('a component that goes wrong', () => {
+  test.each([
+    ['traps', '/trap', 'component_trapped'],
+    ['recurses without end', '/recurse', 'component_trapped'],
+    ['takes all the memory there is', '/bomb', 'component_trapped'],
+    ['hands over one MiB a hundred thousand times', '/aliases', 'component_trapped'],
+    ['polls nothing', '/poll-nothing', 'component_trapped'],
+    // jco takes it for nothing; the answer is what is missing.
+    ['drops a handle that it was never given', '/drop-unknown', 'component_failed'],
+    ['uses a handle that it dropped', '/use-dropped', 'component_trapped'],
+    ['uses a handle as something else', '/wrong-kind', 'component_trapped'],
+    ['reads from a handle that it was not given', '/not-given', 'component_trapped'],
+    ['promises a length that is none', '/bad-length', 'component_trapped'],
+    ['calls exit', '/exit', 'component_trapped'],
+    ['loops', '/spin', 'component_timed_out'],
+    ['sleeps too long', '/sleep', 'component_timed_out'],
+    ['prints without end', '/print-for-ever', 'component_timed_out'],
+    ['asks others without end', '/flood', 'component_timed_out'],
+  ])('%s: gets an error, its neighbours notice nothing, and it answers again', async (_, path, code) => {
+    upstream = async () => ({ status: 200, headers: [], body: nothing(), trailers: async () => undefined });
+    const answer = ask(front.url, { path });
+    await expectHealth();
+    expect(codeOf(await answer)).toBe(code);
+    expect(front.failures()).toEqual([code]);
+    await expectRecovery();
+  });
+
+  test('waits for a host that never answers: its time is up, and it answers again', async () => {
+    const gate = createDeferred<void>();
+    broker.gate = gate.promise;
+    const answer = ask(front.url, { path: '/hang-in-import' });
+    await broker.waitForAsked(1);
+    expect(await ask(neighbour.url, { path: '/count' })).toMatchObject({ status: 200, text: '11' });
+    expect(codeOf(await answer)).toBe('component_timed_out');
+    gate.resolve();
+    await expectRecovery();
+  });
+
+  test.each([
+    ['traps', '/trap-later'],
+    ['loops', '/spin-later'],
+    ['lets go of its answer', '/drop-body-later'],
+  ])('%s after its answer has begun: the connection breaks, so that nobody takes it for whole', async (_, path) => {
+    await expect(ask(front.url, { path })).rejects.toThrow(/aborted|hang up/);
+    await expectRecovery();
+  });
+
+  test('calls exit after it has answered: the answer counts, the instance does not', async () => {
+    expect(await ask(front.url, { path: '/exit-later' })).toMatchObject({ status: 200, text: 'part' });
+    await expectRecovery();
+  });
+
+  test('writes to the log as much as it may, and no more', async () => {
+    await ask(front.url, { path: '/print-for-ever' });
+    const characters = written.reduce((sum, { line }) => sum + line.length, 0);
+    expect(characters).toBeGreaterThan(1_000);
+    expect(characters).toBeLessThanOrEqual(262_144);
+  });
+
+  test('has a line before it that is not longer than was said', async () => {
+    const gate = createDeferred<void>();
+    broker.gate = gate.promise;
+    const running = ask(front.url, { path: '/hang-in-import' });
+    await broker.waitForAsked(1);
+    const others = Array.from({ length: 5 }, () => ask(front.url, { path: '/plain' }));
+    // Three too many: they are told at once.
+    const busy = [await next(others), await next(others), await next(others)];
+    expect(busy.map(codeOf)).toEqual(['component_busy', 'component_busy', 'component_busy']);
+    expect(busy.every(({ status }) => status === 503)).toBe(true);
+    gate.resolve();
+    const served = await Promise.all([running, ...others]);
+    expect(served.map(({ text }) => text)).toEqual(['part', 'part', 'part']);
+  });
+});
+
+/** The first of these that is answered, which is taken out. */
+async function next(answers: Promise<HttpAnswer>[]): Promise<HttpAnswer> {
+  const [answer, first] = await Promise.race(answers.map(async (one) => [await one, one] as const));
+  answers.splice(answers.indexOf(first), 1);
+  return answer;
+}
+
+describe('a client', () => {
+  test('that goes away takes its component with it, at once where that waits', async () => {
+    const given = new Promise<AbortSignal>((resolve) => {
+      upstream = (_caller, _request, signal) => {
+        resolve(signal);
+        return new Promise(() => {});
+      };
+    });
+    const socket = await connectRaw('GET /ask HTTP/1.1', 'Host: a');
+    const signal = await given;
+    socket.destroy();
+    if (!signal.aborted) await once(signal, 'abort');
+    expect(front.log.lines).toEqual([]);
+    await expectRecovery();
+  });
+
+  test('that goes away before its component has its turn leaves the line', async () => {
+    const gate = createDeferred<void>();
+    broker.gate = gate.promise;
+    const first = ask(front.url, { path: '/hang-in-import' });
+    await broker.waitForAsked(1);
+    const clients = [
+      await connectRaw('GET /trap HTTP/1.1', 'Host: a'),
+      await connectRaw('GET /trap HTTP/1.1', 'Host: a'),
+    ];
+    for (const client of clients) client.destroy();
+    gate.resolve();
+    expect((await first).text).toBe('part');
+    expect(front.log.lines).toEqual([]);
+    await expectRecovery();
+  });
+
+  test('that goes away in the middle of its body, or of the answer, leaves no instance behind', async () => {
+    const sending = await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'some');
+    await once(sending, 'data');
+    sending.destroy();
+    await expectRecovery();
+    const reading = await connectRaw('GET /big HTTP/1.1', 'Host: a');
+    await once(reading, 'data');
+    reading.destroy();
+    expect(front.log.lines).toEqual([]);
+    await expectRecovery();
+  });
+
+  test('that does not finish its head, or does not begin its body, takes no instance', async () => {
+    await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 4');
+    await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
+    (await connectRaw()).write('GET /echo HTTP/1.1\r\nHost:');
+    await expectRecovery();
+  });
+
+  test('that does not finish its body has a component that runs out of time, and no more', async () => {
+    const slow = await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'x');
+    await once(slow, 'data');
+    await expectHealth();
+    await once(slow, 'close');
+    expect(front.failures()).toEqual(['component_timed_out']);
+    await expectRecovery();
+  });
+
+  test('that reads nothing has a component that waits, with little of its answer held here', async () => {
+    const reading = await connectRaw('GET /big HTTP/1.1', 'Host: a');
+    reading.pause();
+    await expectHealth();
+    await expect.poll(() => front.failures(), { timeout: 5_000 }).toEqual(['component_timed_out']);
+    await expectRecovery();
+  });
+
+  test('of a thousand at once is answered', async () => {
+    const clients = Array.from({ length: 1_000 }, (_, index) =>
+      ask(neighbour.url, { path: index % 2 ? '/count' : '/plain' }),
+    );
+    const answers = await Promise.all(clients);
+    const [served, refused] = [200, 503].map((wanted) => answers.filter(({ status }) => status === wanted));
+    expect(served?.length).toBeGreaterThan(0);
+    expect(served?.every(({ text }) => text === '11' || text === 'part')).toBe(true);
+    expect(refused?.every((answer) => codeOf(answer) === 'component_busy')).toBe(true);
+    expect((served?.length ?? 0) + (refused?.length ?? 0)).toBe(1_000);
+  });
+});
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
