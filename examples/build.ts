@@ -54,7 +54,8 @@ export async function buildHelloHttp(output: string): Promise<void> {
   await writeFile(output, await componentNew(embedded));
 }
 
-interface Component {
+/** A component to build from TypeScript. */
+export interface Component {
   /** The TypeScript file that exports what the world exports. */
   readonly main: string;
   /** The WIT file of the world, and the world's name. */
@@ -63,10 +64,15 @@ interface Component {
   readonly output: string;
 }
 
-async function componentize(
+/**
+ * Builds a component from TypeScript with `jco componentize`.
+ * @param options further options of that
+ * @param signal ends the build; nothing of it is left behind then
+ */
+export async function componentize(
   { main, world, name, output }: Component,
   options: readonly string[],
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'svidx-example-'));
   try {
@@ -76,7 +82,8 @@ async function componentize(
     await cp(WASI_WIT, join(wit, 'deps'), { recursive: true });
     await cp(join(ROOT, 'wit'), join(wit, 'deps'), { recursive: true });
     const args = [JCO, 'componentize', main, '--wit', wit, '--world-name', name, ...options, '--out', output];
-    await runNode(args, { signal });
+    // What it has in temporary files goes with ours, also where it is ended in the middle.
+    await runNode(args, { env: { ...process.env, TMPDIR: work }, signal });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

@@ -1,24 +1,30 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { styleText } from 'node:util';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { z } from 'zod';
 import { buildApiGateway } from './build.ts';
+import { print, printFields, printStep, printTitle } from './demo/print.ts';
+import { type StartedProgram, startNode } from './demo/start-node.ts';
+import { startWasmpayDemo } from './demo/wasmpay.ts';
+import { wasmpayPolicy } from './demo/wasmpay-policy.ts';
 import { runNode } from './run-node.ts';
 
 /**
  * The whole flow on real parts, with the commands a user would type: a component gets an identity, trades it for AWS
- * credentials, and another component that was not granted them gets nothing. Needs no SPIRE, no cloud and no secret.
+ * credentials, another component that was not granted them gets nothing, and a third one behind HTTP calls a model as
+ * itself. Needs no SPIRE, no cloud and no secret.
  */
 
 const SVIDX = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const SAMPLE_POLICIES = fileURLToPath(new URL('../policies', import.meta.url));
 const AUDIENCE = 'sts.amazonaws.com';
 const GRANT = 'bedrock';
+
+/** How much later than other processes of the group this one may learn of a signal. Milliseconds. */
+const SIGNAL_MS = 100;
 
 const readyLine = z.object({ issuer: z.string(), broker: z.string(), sts: z.string(), spire: z.string() });
 const claimsResult = z.object({ ok: z.string().transform((json) => claims.parse(JSON.parse(json))) });
@@ -49,43 +55,54 @@ const stopping = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopping.abort(name));
 
 const folder = await mkdtemp(join(tmpdir(), 'svidx-demo-'));
-let dev: ChildProcess | undefined;
+let dev: StartedProgram | undefined;
+// It takes a while, and is shown last.
+const wasmpay = startWasmpayDemo(stopping.signal);
 try {
-  title('svid-exchange: a WebAssembly component, its own identity, and AWS credentials for it');
+  printTitle('svid-exchange: a WebAssembly component, its own identity, and AWS credentials for it');
 
-  step(1, 'Start the service with its embedded trust domain (development only)', 'svidx dev --json');
-  dev = spawn(process.execPath, [SVIDX, 'dev', '--json', '--log-level', 'error'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ready = readyLine.parse(JSON.parse(await firstLine(dev, stopping.signal)));
-  show({ issuer: ready.issuer, 'AWS STS': ready.sts, SPIRE: ready.spire });
+  printStep(
+    1,
+    'Start the service with its embedded trust domain (development only)',
+    'svidx dev --json --policies policies',
+  );
+  const policies = join(folder, 'policies');
+  const { text, devArgs } = await wasmpayPolicy();
+  await cp(SAMPLE_POLICIES, policies, { recursive: true });
+  await writeFile(join(policies, 'wasmpay.yaml'), text);
+  dev = startNode([SVIDX, 'dev', '--json', '--log-level', 'error', '--policies', policies, ...devArgs]);
+  const ready = readyLine.parse(JSON.parse(await dev.firstLine(stopping.signal)));
+  printFields({ issuer: ready.issuer, 'AWS STS': ready.sts, SPIRE: ready.spire });
+  wasmpay.run(SVIDX, ready.broker);
 
-  step(2, 'Build the example component from TypeScript', 'jco componentize examples/api-gateway/api-gateway.ts');
+  printStep(2, 'Build the example component from TypeScript', 'jco componentize examples/api-gateway/api-gateway.ts');
   const component = join(folder, 'api-gateway.wasm');
   await buildApiGateway(component, stopping.signal);
-  show({ component });
+  printFields({ component });
 
-  step(3, 'The component asks its host who it is', run('api-gateway', 'claims', AUDIENCE));
+  printStep(3, 'The component asks its host who it is', run('api-gateway', 'claims', AUDIENCE));
   const identity = claimsResult.parse(await callComponent('api-gateway', 'claims', AUDIENCE)).ok;
-  show({ sub: identity.sub, iss: identity.iss, aud: identity.aud.join(', '), expires: time(identity.exp) });
+  printFields({ sub: identity.sub, iss: identity.iss, aud: identity.aud.join(', '), expires: time(identity.exp) });
 
-  step(4, 'The component asks for the credentials it is granted', run('api-gateway', 'credentials-for', GRANT));
+  printStep(4, 'The component asks for the credentials it is granted', run('api-gateway', 'credentials-for', GRANT));
   const credentials = credentialsResult.parse(await callComponent('api-gateway', 'credentials-for', GRANT)).ok.val;
   const { accessKeyId, secretAccessKey, sessionToken, expiration, region } = credentials;
-  show({ accessKeyId, expires: time(expiration), region });
+  printFields({ accessKeyId, expires: time(expiration), region });
 
-  step(5, 'AWS STS says who these credentials are', 'aws sts get-caller-identity');
+  printStep(5, 'AWS STS says who these credentials are', 'aws sts get-caller-identity');
   const sts = new STSClient({
     region,
     endpoint: ready.sts,
     credentials: { accessKeyId, secretAccessKey, sessionToken },
   });
   const { Arn, Account } = await sts.send(new GetCallerIdentityCommand({}), { abortSignal: stopping.signal });
-  show({ arn: Arn, account: Account });
+  printFields({ arn: Arn, account: Account });
 
-  step(6, 'The same code as another component, which has no such grant', run('ledger', 'credentials-for', GRANT));
+  printStep(6, 'The same code as another component, which has no such grant', run('ledger', 'credentials-for', GRANT));
   const { tag, val: denied } = deniedResult.parse(await callComponent('ledger', 'credentials-for', GRANT)).err;
-  show({ [tag]: `${denied.code}: ${denied.message}` });
+  printFields({ [tag]: `${denied.code}: ${denied.message}` });
+
+  const stories = await wasmpay.show(7);
 
   print('');
   print(
@@ -98,6 +115,7 @@ try {
       expiration: time(expiration),
       callerArn: Arn,
       denied: denied.code,
+      stories,
     }),
   );
 
@@ -126,23 +144,16 @@ try {
     return JSON.parse(stdout);
   }
 } catch (error) {
+  // Ctrl-C ends the other programs as well, and that they are gone may be noticed before the signal is.
+  if (!stopping.signal.aborted) await setTimeout(SIGNAL_MS);
   if (!stopping.signal.aborted) throw error;
 } finally {
-  if (dev !== undefined && dev.exitCode === null && dev.signalCode === null) {
-    dev.kill('SIGTERM');
-    await once(dev, 'exit');
-  }
+  await wasmpay.end();
+  await dev?.end();
   await rm(folder, { recursive: true, force: true });
 }
 // Whoever sent the signal learns that it was the end of this process.
 if (stopping.signal.aborted) process.kill(process.pid, stopping.signal.reason);
-
-/** The first line a child prints; an error when it ends without one. */
-async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<string> {
-  if (child.stdout === null) throw new Error('the child has no stdout');
-  for await (const line of createInterface({ input: child.stdout, signal })) return line;
-  throw new Error('svidx dev ended before it was ready');
-}
 
 function run(component: string, fn: string, argument: string): string {
   return `svidx run api-gateway.wasm --component ${component} --call ${fn} --args '["${argument}"]'`;
@@ -150,24 +161,4 @@ function run(component: string, fn: string, argument: string): string {
 
 function time(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
-}
-
-function title(text: string): void {
-  print(styleText('bold', text, { stream: process.stdout }));
-}
-
-function step(number: number, text: string, command: string): void {
-  print('');
-  print(styleText(['bold', 'cyan'], `${number}. ${text}`, { stream: process.stdout }));
-  print(styleText('dim', `   $ ${command}`, { stream: process.stdout }));
-}
-
-function show(fields: Readonly<Record<string, string | undefined>>): void {
-  for (const [name, value] of Object.entries(fields)) {
-    print(`   ${styleText('green', name.padEnd(12), { stream: process.stdout })} ${value ?? '-'}`);
-  }
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,12 +1,12 @@
 import type { RequestListener } from 'node:http';
 import { z } from 'zod';
-import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hosting } from '../broker/hosting.ts';
 import type { RemoteHost } from '../policy/evaluate.ts';
 import { COMPONENT_PATH, rightsFields } from './component-wire.ts';
-import { sendFailure, sendJson } from './errors.ts';
+import { sendJson } from './errors.ts';
 import { callerFields, readJsonRequest } from './json-request.ts';
+import { postRoute } from './post-route.ts';
 
 export interface ComponentAppOptions {
   readonly hosting: Hosting;
@@ -26,20 +26,13 @@ export function createComponentApp(
   { hosting, logger, host }: ComponentAppOptions,
   next: RequestListener,
 ): RequestListener {
-  return async (request, response) => {
-    if (request.url?.split('?', 1)[0] !== COMPONENT_PATH) {
-      next(request, response);
-      return;
-    }
-    try {
-      if (request.method !== 'POST') {
-        response.setHeader('Allow', 'POST');
-        throw new SvidxError('method_not_allowed', 'this path answers POST');
-      }
+  return postRoute(
+    COMPONENT_PATH,
+    logger,
+    async (request, response) => {
       const { component, digest } = await readJsonRequest(rightsRequest, request);
       sendJson(response, 200, rightsFields(await hosting.rights({ component, digest, host })));
-    } catch (thrown) {
-      sendFailure(response, thrown, logger);
-    }
-  };
+    },
+    next,
+  );
 }

@@ -1,11 +1,11 @@
 import type { RequestListener } from 'node:http';
 import { z } from 'zod';
-import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { TokenFiles } from '../broker/token-files.ts';
 import { TOKEN_FILE_PATH, type TokenFileFields } from './broker-wire.ts';
-import { sendFailure, sendJson } from './errors.ts';
+import { sendJson } from './errors.ts';
 import { callerFields, nameText, readJsonRequest } from './json-request.ts';
+import { postRoute } from './post-route.ts';
 
 const tokenFileRequest = z.strictObject({ ...callerFields, grant: nameText });
 
@@ -18,16 +18,10 @@ export function createTokenFileApp(
   { tokenFiles, logger }: { readonly tokenFiles: TokenFiles; readonly logger: Logger },
   next: RequestListener,
 ): RequestListener {
-  return async (request, response) => {
-    if (request.url?.split('?', 1)[0] !== TOKEN_FILE_PATH) {
-      next(request, response);
-      return;
-    }
-    try {
-      if (request.method !== 'POST') {
-        response.setHeader('Allow', 'POST');
-        throw new SvidxError('method_not_allowed', 'this path answers POST');
-      }
+  return postRoute(
+    TOKEN_FILE_PATH,
+    logger,
+    async (request, response) => {
       const { component, digest, grant } = await readJsonRequest(tokenFileRequest, request);
       const { svid, variables } = await tokenFiles.get({ component, digest }, grant);
       const fields: TokenFileFields = {
@@ -37,8 +31,7 @@ export function createTokenFileApp(
         token: svid.token.reveal(),
       };
       sendJson(response, 200, fields);
-    } catch (thrown) {
-      sendFailure(response, thrown, logger);
-    }
-  };
+    },
+    next,
+  );
 }

@@ -1,11 +1,10 @@
 import type { RequestListener } from 'node:http';
 import { z } from 'zod';
-import { SvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Caller } from '../policy/evaluate.ts';
 import { WORKLOAD_API_PATH, type WorkloadApiFields } from './broker-wire.ts';
-import { sendFailure } from './errors.ts';
 import { callerFields, readJsonRequest } from './json-request.ts';
+import { postRoute } from './post-route.ts';
 
 export interface WorkloadAppOptions {
   readonly sockets: {
@@ -30,17 +29,11 @@ const openRequest = z.strictObject(callerFields);
  * @param next answers everything else
  */
 export function createWorkloadApp({ sockets, logger }: WorkloadAppOptions, next: RequestListener): RequestListener {
-  return async (request, response) => {
-    if (request.url?.split('?', 1)[0] !== WORKLOAD_API_PATH) {
-      next(request, response);
-      return;
-    }
-    const gone = new Promise<void>((resolve) => response.once('close', resolve));
-    try {
-      if (request.method !== 'POST') {
-        response.setHeader('Allow', 'POST');
-        throw new SvidxError('method_not_allowed', 'this path answers POST');
-      }
+  return postRoute(
+    WORKLOAD_API_PATH,
+    logger,
+    async (request, response) => {
+      const gone = new Promise<void>((resolve) => response.once('close', resolve));
       const socket = await sockets.open(await readJsonRequest(openRequest, request));
       // Also where the client has gone in the meantime.
       gone.then(socket.close).catch((error: unknown) => logger.error({ error }, 'a socket could not be removed'));
@@ -48,8 +41,7 @@ export function createWorkloadApp({ sockets, logger }: WorkloadAppOptions, next:
       response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
       const { endpoint } = socket;
       response.write(`${JSON.stringify({ endpoint } satisfies WorkloadApiFields)}\n`);
-    } catch (thrown) {
-      sendFailure(response, thrown, logger);
-    }
-  };
+    },
+    next,
+  );
 }

@@ -13,7 +13,7 @@ import { createMemoryLog } from '../fakes/log.ts';
 import { createCanary } from '../support/canary.ts';
 import { ask, type HttpQuestion } from '../support/http.ts';
 import { until } from '../support/until.ts';
-import { prepareWasmpay, type RunningWasmpay, startWasmpay, type WasmpayPolicy } from '../support/wasmpay.ts';
+import { prepareWasmpay, type RunningWasmpay, startWasmpay, type WasmpayFolder } from '../support/wasmpay.ts';
 import {
   forComponent,
   NOT_LOADED_WITHOUT,
@@ -48,7 +48,7 @@ const canary = createCanary();
 const answers: string[] = [];
 const log = createMemoryLog();
 let temp: string;
-let policy: WasmpayPolicy;
+let policy: WasmpayFolder;
 let wasmpay: RunningWasmpay;
 /** As in `svidx run`, for many names: it compiles but once. */
 let host: ComponentHost;

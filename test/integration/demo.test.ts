@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { runNode } from '../../examples/run-node.ts';
-import { startDemo } from '../support/demo.ts';
+import { type RunningDemo, startDemo } from '../support/demo.ts';
 
 /** The three parts of a token, or the header that all of them begin with. */
 const TOKEN = /eyJ|[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}/;
 
 /** As long as the secret access keys of AWS, or longer; ARNs, paths and SPIFFE IDs have marks that these do not. */
 const SECRET_KEY = /(?<![\w+/=-])[A-Za-z0-9+/=]{40,}(?![\w+/=-])/;
+
+/** What the model calls somebody in the role of wasmPay. */
+const ROLE = 'arn:aws:sts::111122223333:assumed-role/wasmpay-bedrock';
 
 describe('npm run demo', () => {
   test('goes through the whole flow, shows no secret and leaves nothing behind', { timeout: 60_000 }, async () => {
@@ -26,13 +29,19 @@ describe('npm run demo', () => {
       expiration: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/),
       callerArn: expect.stringMatching(/^arn:aws:sts::\d{12}:assumed-role\/[\w-]+\/[\w=,.@-]{2,64}$/),
       denied: 'policy_denied',
+      stories: {
+        exchange: `${ROLE}/wasmpay`,
+        credentials: `${ROLE}/spiffe-in-practice=wasmpay@wasmcloud.dev`,
+        inject: `${ROLE}/spiffe-in-practice=wasmpay@wasmcloud.dev`,
+      },
     });
     expect(Date.parse(result.expiration)).toBeGreaterThan(startedAt);
     expect(Date.parse(result.expiration)).toBeLessThan(Date.now() + 12 * 3600_000);
 
     // Step by step, each with the command it stands for.
-    expect(lines.filter((line) => /^\d\. /.test(line)).map((line) => line[0])).toEqual(['1', '2', '3', '4', '5', '6']);
-    expect(lines.filter((line) => line.startsWith('   $ '))).toHaveLength(6);
+    const numbers = lines.flatMap((line) => /^(\d+)\. /.exec(line)?.[1] ?? []);
+    expect(numbers).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12']);
+    expect(lines.filter((line) => line.startsWith('   $ '))).toHaveLength(12);
 
     for (const output of [demo.stdout, demo.stderr]) {
       expect(output).not.toMatch(TOKEN);
@@ -63,13 +72,24 @@ describe('npm run demo, told to stop,', { timeout: 60_000 }, () => {
       await demo.printed(printed);
       await demo.made(made);
       demo.signal(signal, to);
-      const { stdout, ...end } = await demo.finished();
-      expect(end, moment).toEqual({ code: null, signal, stderr: expect.any(String), files: [], alive: false });
-      expect(end.stderr, moment).not.toMatch(/error|at file:/i);
-      expect(stdout).not.toContain('"ok"');
+      await expectNothingLeft(demo, signal, moment);
     }
   });
+
+  test('by SIGINT to the group leaves nothing behind while a component answers requests', async () => {
+    const demo = await startDemo();
+    await demo.printed('9. It says who it is');
+    demo.signal('SIGINT', 'group');
+    await expectNothingLeft(demo, 'SIGINT', 'wasmPay runs');
+  });
 });
+
+async function expectNothingLeft(demo: RunningDemo, signal: NodeJS.Signals, moment: string): Promise<void> {
+  const { stdout, ...end } = await demo.finished();
+  expect(end, moment).toEqual({ code: null, signal, stderr: expect.any(String), files: [], alive: false });
+  expect(end.stderr, moment).not.toMatch(/error|at file:/i);
+  expect(stdout).not.toContain('"ok"');
+}
 
 test('a program that the demo runs is ended with it, at once', { timeout: 5_000 }, async () => {
   const stopping = new AbortController();

@@ -6,7 +6,7 @@ import { createBrokerClient } from '../../src/http/broker-client.ts';
 import { createHostingClient } from '../../src/http/hosting-client.ts';
 import { createTestHost } from '../support/components.ts';
 import { refusalCode } from '../support/errors.ts';
-import { startWorld, type World } from '../support/world.ts';
+import { API_POLICY, LEDGER_POLICY, startWorld, type World } from '../support/world.ts';
 
 async function callComponent(world: World, name: string, fn: string, ...args: unknown[]) {
   const broker = createBrokerClient(world.config.brokerSocket);
@@ -54,8 +54,12 @@ describe.each(['ec-p256', 'rsa-2048'] as const)('the whole flow with keys of typ
 });
 
 describe('what is not granted', () => {
+  /** A component that may have credentials, but not those of another. */
+  const grants = 'grants: { books: { aws: { roleArn: arn:aws:iam::111122223333:role/books, region: us-east-1 } } }\n';
+  const policies = { 'api.yaml': API_POLICY, 'ledger.yaml': LEDGER_POLICY + grants };
+
   test('a component without the grant is refused, in its own interface, and nothing is asked upstream', async () => {
-    const world = await startWorld();
+    const world = await startWorld({ policies });
     const result = await callComponent(world, 'ledger', 'credentials-for', 'models');
     expect(result).toEqual({
       err: { tag: 'denied', val: { code: 'policy_denied', message: 'component "ledger": it has no grant "models"' } },
@@ -66,7 +70,7 @@ describe('what is not granted', () => {
   });
 
   test('a component without the audience is refused', async () => {
-    const world = await startWorld();
+    const world = await startWorld({ policies });
     const result = await callComponent(world, 'ledger', 'claims', 'sts.amazonaws.com');
     expect(result).toEqual({
       err: 'policy_denied: component "ledger": the audience "sts.amazonaws.com" is not granted to it',

@@ -33,9 +33,6 @@ spiffeId: spiffe://example.org/team/ledger
 selectors: [wasmcloud:component:ledger]
 wasi: [clocks, random, stdio]
 audiences: [vault.example.org]
-grants:
-  books:
-    aws: { roleArn: arn:aws:iam::111122223333:role/books, region: us-east-1, duration: 15m }
 `;
 
 /** The whole service with the embedded trust domain and the local STS around it, in this process. */

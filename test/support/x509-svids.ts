@@ -1,7 +1,9 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { SvidxError } from '../../src/base/errors.ts';
 import { basicConstraints, extendedKeyUsage, keyUsage, subjectAltName } from '../../src/dev/certificates/extensions.ts';
 import { TrustDomain } from '../../src/spiffe/trust-domain.ts';
 import { X509Bundle, type X509BundleSet } from '../../src/spiffe/x509-bundle.ts';
+import { verifyX509Svid } from '../../src/spiffe/x509-svid.ts';
 import { type CertificateOptions, createCertificate, type TestCertificate } from './certificates.ts';
 
 export const HOST_ID = 'spiffe://example.org/host/a';
@@ -59,4 +61,14 @@ export function x509BundleSet(...bundles: readonly X509Bundle[]): X509BundleSet 
 /** An RSA key pair; weak ones included. */
 export function rsaKeys(modulusLength: number) {
   return generateKeyPairSync('rsa', { modulusLength });
+}
+
+/** The SPIFFE ID that these certificates prove, or the code of the refusal. */
+export function verifiedIdOf(chain: readonly TestCertificate[], bundles: X509BundleSet, now: number): string {
+  try {
+    return verifyX509Svid(chain.map(derOf), { bundles, now }).spiffeId.toString();
+  } catch (error) {
+    if (error instanceof SvidxError) return error.code;
+    throw error;
+  }
 }

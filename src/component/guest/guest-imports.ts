@@ -2,7 +2,7 @@ import type { ImportOutcome } from '../host-import.ts';
 import { createWasiCli } from '../imports/wasi-cli.ts';
 import { createWasiClocks } from '../imports/wasi-clocks.ts';
 import { EMPTY_WASI, type ImportObject } from '../imports/wasi-empty.ts';
-import { createWasiHttpOutgoing } from '../imports/wasi-http-outgoing.ts';
+import { createWasiHttpHandler } from '../imports/wasi-http-handler.ts';
 import { createWasiHttpTypes } from '../imports/wasi-http-types.ts';
 import { createWasiIo } from '../imports/wasi-io.ts';
 import { WASI_RANDOM } from '../imports/wasi-random.ts';
@@ -35,7 +35,7 @@ export function createGuestImports(guest: Guest, remote: WorkerData['remote']): 
       ...createWasiClocks(guest),
       ...WASI_RANDOM,
       'wasi:http/types': createWasiHttpTypes(guest.border),
-      'wasi:http/outgoing-handler': createWasiHttpOutgoing(guest),
+      'wasi:http/outgoing-handler': createWasiHttpHandler(guest),
       ...Object.fromEntries(
         remote.map(({ interface: name, functions }) => [name, remoteInterface(guest, name, functions)]),
       ),

@@ -1,7 +1,8 @@
 import { serialize } from 'node:v8';
 import { Exit } from '../imports/wasi-cli.ts';
 import type { ImportObject } from '../imports/wasi-empty.ts';
-import { IncomingRequest, type ResponseOrError, ResponseOutparam } from '../imports/wasi-http-types.ts';
+import { IncomingRequest } from '../imports/wasi-http-incoming.ts';
+import { type ResponseOrError, ResponseOutparam } from '../imports/wasi-http-outgoing.ts';
 import type { CallOutcome, Job } from '../messages.ts';
 import { javaScriptName } from '../names.ts';
 import type { Border } from './border.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Fields } from '../../../src/component/imports/wasi-http-fields.ts';
-import { IncomingRequest, OutgoingResponse } from '../../../src/component/imports/wasi-http-types.ts';
+import { IncomingRequest } from '../../../src/component/imports/wasi-http-incoming.ts';
+import { OutgoingResponse } from '../../../src/component/imports/wasi-http-outgoing.ts';
 import { createFakeBorder } from '../../fakes/border.ts';
 import { thrown } from '../../support/thrown.ts';
 

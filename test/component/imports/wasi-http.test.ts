@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { IncomingBody, OutgoingBody } from '../../../src/component/imports/wasi-http-bodies.ts';
 import { Fields } from '../../../src/component/imports/wasi-http-fields.ts';
-import { createWasiHttpOutgoing } from '../../../src/component/imports/wasi-http-outgoing.ts';
+import { createWasiHttpHandler } from '../../../src/component/imports/wasi-http-handler.ts';
+import { FutureIncomingResponse, IncomingRequest } from '../../../src/component/imports/wasi-http-incoming.ts';
 import {
-  FutureIncomingResponse,
-  IncomingRequest,
   OutgoingRequest,
   OutgoingResponse,
   RequestOptions,
-} from '../../../src/component/imports/wasi-http-types.ts';
+} from '../../../src/component/imports/wasi-http-outgoing.ts';
 import type { FromWorker } from '../../../src/component/messages.ts';
 import { PIPE_WINDOW } from '../../../src/component/pipes.ts';
 import { createFakeGuest, type FakeGuest } from '../../fakes/guest.ts';
@@ -210,7 +209,7 @@ describe('an outgoing request', () => {
     const request = new OutgoingRequest(guest.border, new Fields());
     request.setAuthority('a.example:8080');
     change(request);
-    const handle = createWasiHttpOutgoing(guest)['handle'];
+    const handle = createWasiHttpHandler(guest)['handle'];
     if (typeof handle !== 'function') throw new Error('no handle');
     const future: unknown = handle(request, options);
     if (!(future instanceof FutureIncomingResponse)) throw new Error('no future');
