@@ -147,6 +147,8 @@ describe('a request', () => {
       '0',
       'X-Sum: 7',
       'X-Sum: 8',
+      'Set-Cookie: x',
+      'Authorization: x',
     );
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
     expect(answer).toMatch(/\r\n5\r\nhello\r\n0\r\nX-Sum: 7\r\nX-Sum: 8\r\n\r\n$/);
