@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { wasmpayPolicy } from '../../examples/demo/wasmpay-policy.ts';
-import { type Running, startSvidx } from './svidx.ts';
+import { startSvidx } from './svidx.ts';
 import { tempFolder } from './temp.ts';
 
 /** What `svidx dev` is told so that wasmPay can run in it: the sample policy, with ports that are free. */
@@ -43,24 +43,22 @@ export interface RunningWasmpay {
 
 /** @param wasm the path of the component */
 export async function startWasmpay({ devArgs }: WasmpayFolder, wasm: string): Promise<RunningWasmpay> {
-  const socketOf = async (dev: Running): Promise<{ broker: string; issuer: string }> =>
-    JSON.parse(await dev.firstLine());
   const dev = startSvidx(['dev', '--json', '--log-level', 'trace', ...devArgs]);
-  const { broker, issuer } = await socketOf(dev);
+  const { broker, issuer }: Record<'broker' | 'issuer', string> = JSON.parse(await dev.firstLine());
   const args = ['run', wasm, '--component', 'wasmpay', '--listen', '127.0.0.1:0', '--json'];
   const run = startSvidx(args, { env: { SVIDX_SOCKET: broker } });
-  const { url, digest } = JSON.parse(await run.firstLine());
-  return {
-    url,
-    digest,
-    socket: broker,
-    issuer,
-    async close() {
-      // In this order: a component that still answers finds its service there.
-      const ends = [await run.end(), await dev.end()];
-      const text = ends.map(({ stdout, stderr }) => stdout + stderr).join('\n');
-      if (ends.some(({ code }) => code !== 0)) throw new Error(`svidx did not end well: ${text}`);
-      return text;
-    },
+  const close = async (): Promise<string> => {
+    // In this order: a component that still answers finds its service there.
+    const ends = [await run.end(), await dev.end()];
+    const text = ends.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+    if (ends.some(({ code }) => code !== 0)) throw new Error(`svidx did not end well: ${text}`);
+    return text;
   };
+  try {
+    const { url, digest } = JSON.parse(await run.firstLine());
+    return { url, digest, socket: broker, issuer, close };
+  } catch (error) {
+    await dev.end();
+    throw error;
+  }
 }
