@@ -17,6 +17,7 @@ const HANDLERS: ComponentHandlers = {
 interface ThreadOptions {
   readonly clock?: FakeClock;
   readonly onImport?: ComponentHandlers['onImport'];
+  readonly onRequest?: ComponentHandlers['onRequest'];
   /** Runs when an instance is made. */
   readonly start?: string;
 }
@@ -25,11 +26,11 @@ interface ThreadOptions {
  * A thread whose component is JavaScript written here instead of by jco: what a component could only do by breaking out of
  * WebAssembly, these functions simply do.
  */
-function startThread(functions: string, options: ThreadOptions = {}): ComponentThread {
+function startThread(functions: string, { clock, start = '', ...handlers }: ThreadOptions = {}): ComponentThread {
   const thread = startComponentThread({
     compiled: {
       digest: 'sha256:0',
-      source: `export function instantiate(getModule, imports) { ${options.start ?? ''}; return { ${functions} }; }`,
+      source: `export function instantiate(getModule, imports) { ${start}; return { ${functions} }; }`,
       modules: new Map(),
       limits: new Map(),
       memoryBytes: 0,
@@ -39,8 +40,8 @@ function startThread(functions: string, options: ThreadOptions = {}): ComponentT
       command: undefined,
     },
     remote: [{ interface: 'test:host/store', functions: ['get', 'list-keys'] }],
-    handlers: { ...HANDLERS, ...(options.onImport && { onImport: options.onImport }) },
-    clock: options.clock ?? createFakeClock(),
+    handlers: { ...HANDLERS, ...handlers },
+    clock: clock ?? createFakeClock(),
     timeoutMs: 5_000,
   });
   onTestFinished(() => thread.end(new SvidxError('service_stopping', 'the test is over')));
@@ -200,6 +201,36 @@ describe('a call', () => {
       message: 'something went wrong inside svid-exchange',
     });
     expect(thread.usable).toBe(false);
+  });
+});
+
+describe('a call that asks for more than the host can do', () => {
+  test('is held up: it gets no further ahead than a thousand messages', async () => {
+    const asked = new Int32Array(new SharedArrayBuffer(4));
+    let ahead: number | undefined;
+    const thread = startThread(
+      `flood: (asked) => {
+        const { Fields, OutgoingRequest } = imports['wasi:http/types'];
+        for (let count = 0; count < 20_000; count += 1) {
+          const request = new OutgoingRequest(new Fields());
+          request.setAuthority('a');
+          imports['wasi:http/outgoing-handler'].handle(request)[Symbol.dispose]();
+          Atomics.add(asked, 0, 1);
+        }
+      }`,
+      {
+        onRequest: async () => {
+          // While this thread is busy, the other has all the time it needs.
+          for (const end = performance.now() + 300; ahead === undefined && performance.now() < end; );
+          ahead ??= Atomics.load(asked, 0);
+          throw new Error('no');
+        },
+      },
+    );
+    await thread.ready();
+    expect(await thread.run(call('flood', asked))).toEqual({ type: 'value', value: undefined });
+    expect(asked[0]).toBe(20_000);
+    expect(ahead).toBeLessThan(1_200);
   });
 });
 

@@ -2,38 +2,42 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createDeferred } from '../../src/base/deferred.ts';
-import type { LoadedComponent } from '../../src/component/host.ts';
 import { httpWorkbench } from '../fakes/http-handler.ts';
 import { type ComponentFront, startFront } from '../support/component-front.ts';
-import { createTestHost, NO_EGRESS, UPSTREAM } from '../support/components.ts';
+import { createTestHost, NO_EGRESS, TEST_LIMITS, UPSTREAM } from '../support/components.ts';
 import { ask, type HttpAnswer } from '../support/http.ts';
 
-/** A component that has one instance at a time, a second to answer, and a neighbour. */
+/** A component that has one instance at a time and half a second to answer, and a neighbour. */
 let upstream = NO_EGRESS.send;
-const { host, broker, load, written } = createTestHost({
-  limits: { timeoutMs: 1_000, instances: 1, maxWaiting: 2, memoryBytes: 16 * 1024 ** 2 },
+const { host, broker, written } = createTestHost({
   rights: UPSTREAM,
   egress: { send: (...question) => upstream(...question) },
 });
 let front: ComponentFront;
 let neighbour: ComponentFront;
+/** The same component with all the time it needs, for what is no question of time. */
+let patient: ComponentFront;
 
 beforeAll(async () => {
   const bytes = await httpWorkbench();
-  const [component, other]: LoadedComponent[] = await Promise.all([load('bench', bytes), load('neighbour', bytes)]);
-  if (component === undefined || other === undefined) throw new Error('not loaded');
-  [front, neighbour] = await Promise.all([startFront('bench', component), startFront('neighbour', other)]);
+  const start = async (name: string, timeoutMs: number): Promise<ComponentFront> =>
+    startFront(name, await host.load(name, bytes, { ...TEST_LIMITS, timeoutMs, maxWaiting: 2 }));
+  [front, neighbour, patient] = await Promise.all([
+    start('hasty', 500),
+    start('neighbour', 60_000),
+    start('patient', 60_000),
+  ]);
 });
 beforeEach(() => {
   upstream = NO_EGRESS.send;
   broker.gate = Promise.resolve();
   broker.asked.length = 0;
-  front.log.lines.length = 0;
+  for (const { log } of [front, patient]) log.lines.length = 0;
   written.length = 0;
 });
 afterAll(async () => {
   await host.close();
-  await Promise.all([front.close(), neighbour.close()]);
+  await Promise.all([front, neighbour, patient].map((one) => one.close()));
 });
 
 /** The neighbour and the broker answer, now. */
@@ -43,9 +47,9 @@ async function expectHealth(): Promise<void> {
 }
 
 /** The component itself answers again, if not at once: a new thread may take a while to start. */
-async function expectRecovery(): Promise<void> {
+async function expectRecovery(of = front): Promise<void> {
   await expect
-    .poll(() => ask(front.url, { path: '/count' }), { timeout: 15_000 })
+    .poll(() => ask(of.url, { path: '/count' }), { timeout: 15_000 })
     .toMatchObject({ status: 200, text: '11' });
 }
 
@@ -54,8 +58,8 @@ function codeOf({ text }: HttpAnswer): string {
 }
 
 /** A client that sends what it likes when it likes. */
-async function connectRaw(...lines: readonly string[]): Promise<Socket> {
-  const socket = connect(Number(new URL(front.url).port), '127.0.0.1');
+async function connectRaw(to: ComponentFront, ...lines: readonly string[]): Promise<Socket> {
+  const socket = connect(Number(new URL(to.url).port), '127.0.0.1');
   socket.on('error', () => {});
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
@@ -83,11 +87,12 @@ describe('a component that goes wrong', () => {
     ['asks others without end', '/flood', 'component_timed_out'],
   ])('%s: gets an error, its neighbours notice nothing, and it answers again', async (_, path, code) => {
     upstream = async () => ({ status: 200, headers: [], body: nothing(), trailers: async () => undefined });
-    const answer = ask(front.url, { path });
+    const asked = code === 'component_timed_out' ? front : patient;
+    const answer = ask(asked.url, { path });
     await expectHealth();
     expect(codeOf(await answer)).toBe(code);
-    expect(front.failures()).toEqual([code]);
-    await expectRecovery();
+    expect(asked.failures()).toEqual([code]);
+    await expectRecovery(asked);
   });
 
   test('waits for a host that never answers: its time is up, and it answers again', async () => {
@@ -125,9 +130,9 @@ describe('a component that goes wrong', () => {
   test('has a line before it that is not longer than was said', async () => {
     const gate = createDeferred<void>();
     broker.gate = gate.promise;
-    const running = ask(front.url, { path: '/hang-in-import' });
+    const running = ask(patient.url, { path: '/hang-in-import' });
     await broker.waitForAsked(1);
-    const others = Array.from({ length: 5 }, () => ask(front.url, { path: '/plain' }));
+    const others = Array.from({ length: 5 }, () => ask(patient.url, { path: '/plain' }));
     // Three too many: they are told at once.
     const busy = [await next(others), await next(others), await next(others)];
     expect(busy.map(codeOf)).toEqual(['component_busy', 'component_busy', 'component_busy']);
@@ -153,61 +158,84 @@ describe('a client', () => {
         return new Promise(() => {});
       };
     });
-    const socket = await connectRaw('GET /ask HTTP/1.1', 'Host: a');
+    const socket = await connectRaw(patient, 'GET /ask HTTP/1.1', 'Host: a');
     const signal = await given;
     socket.destroy();
     if (!signal.aborted) await once(signal, 'abort');
-    expect(front.log.lines).toEqual([]);
-    await expectRecovery();
+    expect(patient.log.lines).toEqual([]);
+    await expectRecovery(patient);
   });
 
   test('that goes away before its component has its turn leaves the line', async () => {
     const gate = createDeferred<void>();
     broker.gate = gate.promise;
-    const first = ask(front.url, { path: '/hang-in-import' });
+    const first = ask(patient.url, { path: '/hang-in-import' });
     await broker.waitForAsked(1);
     const clients = [
-      await connectRaw('GET /trap HTTP/1.1', 'Host: a'),
-      await connectRaw('GET /trap HTTP/1.1', 'Host: a'),
+      await connectRaw(patient, 'GET /trap HTTP/1.1', 'Host: a'),
+      await connectRaw(patient, 'GET /trap HTTP/1.1', 'Host: a'),
     ];
+    // Both are in the line once that is full.
+    await expect
+      .poll(() => ask(patient.url, { path: '/plain' }).then(codeOf), { timeout: 5_000 })
+      .toBe('component_busy');
     for (const client of clients) client.destroy();
+    // There is room for two: they are in the line once those before them have left it.
+    const others: Promise<HttpAnswer>[] = [];
+    for (const _ of clients) await expect.poll(() => enterLine(others), { timeout: 5_000 }).toBeDefined();
     gate.resolve();
-    expect((await first).text).toBe('part');
-    expect(front.log.lines).toEqual([]);
-    await expectRecovery();
+    expect((await Promise.all([first, ...others])).map(({ text }) => text)).toEqual(['part', 'part', 'part']);
+    expect(patient.failures()).not.toContain('component_trapped');
+    await expectRecovery(patient);
+  });
+
+  /** Asks for an answer, and adds it to the list unless the line is too long: nobody is kept in doubt about that. */
+  async function enterLine(others: Promise<HttpAnswer>[]): Promise<unknown> {
+    const answer = ask(patient.url, { path: '/plain' });
+    const time = async () => {
+      for (let round = 0; round < 3; round += 1) await ask(neighbour.url, { path: '/count' });
+    };
+    const known = await Promise.race([answer, time()]);
+    return known === undefined ? others.push(answer) : undefined;
+  }
+
+  test('that wants the head of a long answer keeps nobody waiting', async () => {
+    expect(await ask(patient.url, { method: 'HEAD', path: '/big' })).toMatchObject({ status: 200, text: '' });
+    await expectRecovery(patient);
+    expect(patient.log.lines).toEqual([]);
   });
 
   test('that goes away in the middle of its body, or of the answer, leaves no instance behind', async () => {
-    const sending = await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'some');
+    const sending = await connectRaw(patient, 'POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'some');
     await once(sending, 'data');
     sending.destroy();
-    await expectRecovery();
-    const reading = await connectRaw('GET /big HTTP/1.1', 'Host: a');
+    await expectRecovery(patient);
+    const reading = await connectRaw(patient, 'GET /big HTTP/1.1', 'Host: a');
     await once(reading, 'data');
     reading.destroy();
-    expect(front.log.lines).toEqual([]);
-    await expectRecovery();
+    expect(patient.log.lines).toEqual([]);
+    await expectRecovery(patient);
   });
 
   test('that goes away before its body begins is nothing to log', async () => {
     for (const head of ['Content-Length: 4', 'Transfer-Encoding: chunked']) {
-      const socket = await connectRaw('POST /echo HTTP/1.1', 'Host: a', head, 'Expect: 100-continue');
+      const socket = await connectRaw(patient, 'POST /echo HTTP/1.1', 'Host: a', head, 'Expect: 100-continue');
       await once(socket, 'data');
       socket.destroy();
     }
-    await expectRecovery();
-    expect(front.log.lines).toEqual([]);
+    await expectRecovery(patient);
+    expect(patient.log.lines).toEqual([]);
   });
 
   test('that does not finish its head, or does not begin its body, takes no instance', async () => {
-    await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 4');
-    await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
-    (await connectRaw()).write('GET /echo HTTP/1.1\r\nHost:');
+    await connectRaw(front, 'POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 4');
+    await connectRaw(front, 'POST /echo HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked');
+    (await connectRaw(front)).write('GET /echo HTTP/1.1\r\nHost:');
     await expectRecovery();
   });
 
   test('that does not finish its body has a component that runs out of time, and no more', async () => {
-    const slow = await connectRaw('POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'x');
+    const slow = await connectRaw(front, 'POST /echo HTTP/1.1', 'Host: a', 'Content-Length: 100', '', 'x');
     await once(slow, 'data');
     await expectHealth();
     await once(slow, 'close');
@@ -216,7 +244,7 @@ describe('a client', () => {
   });
 
   test('that sends without end to one who does not read is held up', async () => {
-    const sending = await connectRaw('POST /sleep HTTP/1.1', 'Host: a', 'Content-Length: 1000000000000', '', '');
+    const sending = await connectRaw(front, 'POST /sleep HTTP/1.1', 'Host: a', 'Content-Length: 1000000000000', '', '');
     const answered = once(sending, 'data');
     const chunk = Buffer.alloc(65_536);
     const send = (): void => {
@@ -232,7 +260,7 @@ describe('a client', () => {
   });
 
   test('that reads nothing has a component that waits, with little of its answer held here', async () => {
-    const reading = await connectRaw('GET /big HTTP/1.1', 'Host: a');
+    const reading = await connectRaw(front, 'GET /big HTTP/1.1', 'Host: a');
     reading.pause();
     await expectHealth();
     await expect.poll(() => front.failures(), { timeout: 5_000 }).toEqual(['component_timed_out']);
@@ -241,7 +269,7 @@ describe('a client', () => {
 
   test('of a thousand at once is answered', async () => {
     const clients = Array.from({ length: 1_000 }, (_, index) =>
-      ask(neighbour.url, { path: index % 2 ? '/count' : '/plain' }),
+      ask(patient.url, { path: index % 2 ? '/count' : '/plain' }),
     );
     const answers = await Promise.all(clients);
     const [served, refused] = [200, 503].map((wanted) => answers.filter(({ status }) => status === wanted));

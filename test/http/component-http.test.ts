@@ -147,6 +147,8 @@ describe('a request', () => {
       '0',
       'X-Sum: 7',
       'X-Sum: 8',
+      'Set-Cookie: x',
+      'Authorization: x',
     );
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
     expect(answer).toMatch(/\r\n5\r\nhello\r\n0\r\nX-Sum: 7\r\nX-Sum: 8\r\n\r\n$/);
@@ -249,17 +251,17 @@ describe('a request', () => {
     },
   );
 
-  test('after one whose body nobody read is answered on the same connection, or that is closed', async () => {
-    for (const length of [10, 20_000, 200_000]) {
-      const body = 'x'.repeat(length);
-      const head = ['POST /plain HTTP/1.1', 'Host: a', `Content-Length: ${length}`, '', body];
-      const answers = await askRaw(
-        front.url,
-        `${head.join('\r\n')}GET /plain HTTP/1.1\r\n${CLOSE.join('\r\n')}\r\n\r\n`,
-      );
-      const count = answers.match(/HTTP\/1.1 200 OK/g)?.length ?? 0;
-      expect([length, answers.match(/part/g)]).toEqual([length, Array.from({ length: count }, () => 'part')]);
-      expect(count).toBeGreaterThan(0);
+  test('after one whose body nobody read is answered on the same connection, unless too much stands before it', async () => {
+    for (const [length, answers] of [
+      [10, 2],
+      [20_000, 2],
+      [500_000, 2],
+      [5_000_000, 1],
+    ] as const) {
+      const first = `POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`;
+      const second = `GET /plain HTTP/1.1\r\n${CLOSE.join('\r\n')}\r\n\r\n`;
+      const answer = await askRaw(front.url, first + second).catch(() => 'part');
+      expect([length, answer.match(/part/g)?.length]).toEqual([length, answers]);
     }
   });
 

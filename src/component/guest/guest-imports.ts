@@ -14,8 +14,8 @@ import type { Guest } from './guest.ts';
 /** All that the component of a thread may be given. Whether it is, was decided when it was loaded. */
 export interface GuestImports {
   readonly object: ImportObject;
-  /** The arguments that the next command sees. */
-  setArguments(args: readonly string[]): void;
+  /** The instance that is there is a command, with these arguments. */
+  forCommand(args: readonly string[]): void;
   /** For a new instance. */
   reset(): void;
 }
@@ -40,7 +40,10 @@ export function createGuestImports(guest: Guest, remote: WorkerData['remote']): 
         remote.map(({ interface: name, functions }) => [name, remoteInterface(guest, name, functions)]),
       ),
     },
-    setArguments: cli.setArguments,
+    forCommand(args) {
+      cli.setArguments(args);
+      stdio.forCommand();
+    },
     reset() {
       cli.setArguments([]);
       stdio.reset();

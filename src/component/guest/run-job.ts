@@ -65,7 +65,7 @@ function bounded(outcome: CallOutcome): CallOutcome {
 }
 
 function runCommand(instance: Instance, args: readonly string[], { imports }: JobTools): CallOutcome {
-  imports.setArguments(args);
+  imports.forCommand(args);
   try {
     exportedOf(instance, 'run', 'run')();
     return { type: 'exit', code: 0 };

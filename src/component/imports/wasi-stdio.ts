@@ -1,9 +1,12 @@
 import type { Guest } from '../guest/guest.ts';
 import type { OutputName } from '../messages.ts';
-import { EMPTY_SOURCE, InputStream, OutputStream } from './wasi-io.ts';
+import { CLOSED, EMPTY_SOURCE, InputStream, OutputStream } from './wasi-io.ts';
 
-/** How much one instance may write to stdout and stderr together: bytes. The rest goes nowhere. */
-const MAX_OUTPUT = 256 * 1024;
+/** How much one instance may write to stdout and stderr together, for the log: bytes. The rest goes nowhere. */
+const MAX_LOGGED = 256 * 1024;
+
+/** How much a command may write, whose output is its result: bytes. Beyond it the streams are closed, which it can tell. */
+const MAX_OF_COMMAND = 64 * 1024 * 1024;
 
 /** What a write counts at least: each is a message to the host, and work there. Bytes. */
 const MIN_COST = 64;
@@ -16,14 +19,20 @@ export interface WasiStdio {
   readonly imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** For a new instance: it may write anew. */
   reset(): void;
+  /** The instance that is there is a command. */
+  forCommand(): void;
 }
 
 export function createWasiStdio({ border }: Guest): WasiStdio {
-  let left = MAX_OUTPUT;
+  let left = MAX_LOGGED;
+  let isCommand = false;
 
   function output(stream: OutputName): OutputStream {
     return new OutputStream(border, {
-      room: () => ROOM,
+      room() {
+        if (isCommand && left === 0) throw CLOSED;
+        return ROOM;
+      },
       write(contents) {
         const bytes = new Uint8Array(contents.subarray(0, left));
         left = Math.max(left - Math.max(bytes.length, MIN_COST), 0);
@@ -40,7 +49,12 @@ export function createWasiStdio({ border }: Guest): WasiStdio {
       'wasi:cli/stderr': { getStderr: () => output('stderr') },
     },
     reset() {
-      left = MAX_OUTPUT;
+      left = MAX_LOGGED;
+      isCommand = false;
+    },
+    forCommand() {
+      left = MAX_OF_COMMAND;
+      isCommand = true;
     },
   };
 }

@@ -38,7 +38,7 @@ describe('what is empty', () => {
       delete process.env['SVIDX_TEST_SECRET'];
     }
     expect(call('wasi:cli/environment', 'getArguments')).toEqual([]);
-    imports.setArguments(['a', 'b']);
+    imports.forCommand(['a', 'b']);
     expect(call('wasi:cli/environment', 'getArguments')).toEqual(['a', 'b']);
     imports.reset();
     expect(call('wasi:cli/environment', 'getArguments')).toEqual([]);
@@ -123,6 +123,19 @@ describe('what a component writes', () => {
     expect(write(1000, 10)).toEqual({ bytes: 10_000, messages: 10 });
     expect(write(1000, 1000).bytes).toBe(262_144);
     expect(write(1_000_000, 10).bytes).toBe(262_144);
+  });
+
+  test('of a command goes out up to 64 MiB, and then it is told', () => {
+    const guest = createFakeGuest();
+    const imports = createGuestImports(guest, []);
+    imports.forCommand([]);
+    const stdout = Object(imports.object['wasi:cli/stdout'])['getStdout']();
+    const mebibyte = () => new Uint8Array(1024 * 1024);
+    for (let time = 0; time < 64; time += 1) stdout.blockingWriteAndFlush(mebibyte());
+    expect(thrown(() => stdout.blockingWriteAndFlush(mebibyte()))).toEqual({ tag: 'closed' });
+    expect(thrown(() => stdout.checkWrite())).toEqual({ tag: 'closed' });
+    imports.reset();
+    expect(stdout.checkWrite()).toBe(16_384n);
   });
 
   test('in small pieces is no flood of messages', () => {
