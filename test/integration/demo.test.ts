@@ -58,22 +58,15 @@ describe('npm run demo', () => {
 
 describe('npm run demo, told to stop,', { timeout: 60_000 }, () => {
   test.each([
-    ['SIGTERM', 'demo'],
-    ['SIGINT', 'group'],
-  ] as const)('by %s to the %s leaves nothing behind, wherever it is', async (signal, to) => {
-    /** Where it is when the signal comes. */
-    const moments = [
-      ['the service starts', '1. Start the service', 'svidx-dev-'],
-      ['the component is built', '2. Build the example component', 'svidx-example-'],
-      ['the component runs', '3. The component asks its host who it is', 'svidx-demo-'],
-    ] as const;
-    for (const [moment, printed, made] of moments) {
-      const demo = await startDemo();
-      await demo.printed(printed);
-      await demo.made(made);
-      demo.signal(signal, to);
-      await expectNothingLeft(demo, signal, moment);
-    }
+    ['SIGTERM', 'demo', 'the service starts', '1. Start the service', 'svidx-dev-'],
+    ['SIGINT', 'group', 'the component is built', '2. Build the example component', 'svidx-example-'],
+    ['SIGTERM', 'demo', 'the component runs', '3. The component asks its host who it is', 'svidx-demo-'],
+  ] as const)('by %s to the %s while %s leaves nothing behind', async (signal, to, moment, printed, made) => {
+    const demo = await startDemo();
+    await demo.printed(printed);
+    await demo.made(made);
+    demo.signal(signal, to);
+    await expectNothingLeft(demo, signal, moment);
   });
 
   test('by SIGINT to the group leaves nothing behind while a component answers requests', async () => {

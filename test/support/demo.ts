@@ -6,7 +6,8 @@ import { onTestFinished } from 'vitest';
 import { eventually } from './eventually.ts';
 import { tempFolder } from './temp.ts';
 
-const DEMO = join(import.meta.dirname, '../../examples/demo.ts');
+const ROOT = join(import.meta.dirname, '../..');
+const DEMO = join(ROOT, 'examples/demo.ts');
 
 /** What the demo left behind. */
 export interface FinishedDemo {
@@ -34,7 +35,14 @@ export interface RunningDemo {
 export async function startDemo(): Promise<RunningDemo> {
   const folder = await tempFolder();
   const child = spawn(process.execPath, [DEMO], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', TMPDIR: folder },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NO_COLOR: '1',
+      TMPDIR: folder,
+      // Where Node keeps what it has compiled: it halves the time in which each of its many commands starts.
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/svidx-test'),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
