@@ -71,6 +71,23 @@ describe.skipIf(inject('spire') === undefined)('the flow at a real SPIRE, set up
     expect(discovery).toMatchObject({ issuer: world.issuer.url, id_token_signing_alg_values_supported: ['RS256'] });
   });
 
+  test('an entry that names the bytes: they have its identity, and others have none', async () => {
+    const id = 'pinned-bytes';
+    const spiffeId = 'spiffe://example.org/pinned';
+    const digestSelector = (digit: string) => `wasm:digest:sha256:${digit.repeat(64)}`;
+    const selectors = ['wasmcloud:component:pinned', digestSelector('a')];
+    await world.spire.createEntry({ id, spiffeId, selectors });
+    try {
+      await soon('ok', subject(spiffeId, ...selectors));
+      const ask = source();
+      const changed = subject(spiffeId, 'wasmcloud:component:pinned', digestSelector('b'));
+      expect(await ask(changed)).toBe('identity_not_found');
+      expect(await ask(subject(spiffeId, 'wasmcloud:component:pinned'))).toBe('identity_not_found');
+    } finally {
+      await world.spire.deleteEntry(id);
+    }
+  });
+
   test('an entry that is removed: the token in hand serves on, a new one is not to be had, until it is back', async () => {
     const held = world.newAudience();
     const token = await world.token('api-gateway', held);
