@@ -232,6 +232,8 @@ describe('when the policy changes', () => {
       { event: 'component.loaded' },
       { event: 'component.stopped', component: 'api', digest: digestOf(A), error: { code: 'policy_denied' } },
     ]);
+    await component.check();
+    expect(component.health()).toMatchObject({ reason: 'component "api": no policy names it' });
 
     setPolicy('audiences: [me]');
     await component.check();
