@@ -232,8 +232,6 @@ describe('when the policy changes', () => {
       { event: 'component.loaded' },
       { event: 'component.stopped', component: 'api', digest: digestOf(A), error: { code: 'policy_denied' } },
     ]);
-    await component.check();
-    expect(component.health()).toMatchObject({ reason: 'component "api": no policy names it' });
 
     setPolicy('audiences: [me]');
     await component.check();
@@ -259,6 +257,16 @@ describe('when the policy changes', () => {
     expect(await ask()).toMatchObject(refused('policy_denied'));
     expect(component.health()).toMatchObject({ state: 'down', code: 'policy_denied' });
     expect(log.lines.join()).toContain('component.stopped');
+  });
+
+  test('what is said of what runs and of what the file holds is told once', async () => {
+    const { component, write, setPolicy } = await start({ bytes: A, policy: 'wasi: [clocks]' });
+    await write(await tokenHandler());
+    await component.check();
+    expect(component.health()).toMatchObject({ state: 'degraded', code: 'component_import_denied' });
+    setPolicy(undefined);
+    await component.check();
+    expect(component.health()).toMatchObject({ state: 'down', reason: 'component "api": no policy names it' });
   });
 
   test('other bytes that it pins are loaded when they are there', async () => {
