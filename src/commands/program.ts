@@ -51,7 +51,7 @@ export function createProgram(terminal: Terminal): Command {
     .option('--timeout <duration>', 'how long the first key may take to arrive', '30s')
     .action(async (options) => (await import('./issuer-export.ts')).issuerExport(terminal, options));
 
-  addCommand(program, 'dev', 'run the service with an embedded trust domain and a local AWS STS (DEVELOPMENT ONLY)', [
+  addCommand(program, 'dev', 'run the service with an embedded trust domain, a local AWS STS and a local model (DEVELOPMENT ONLY)', [
     'svidx dev',
     'svidx dev --policies ./policies --key-type rsa-2048',
   ])
