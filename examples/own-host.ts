@@ -9,7 +9,7 @@ import { asyncImports, createHostImports } from 'svid-exchange/host';
  *
  *   node own-host.ts api-gateway.wasm api-gateway sts.amazonaws.com
  *
- * Needs Node 26, where WebAssembly can wait for JavaScript (JSPI).
+ * Needs Node 26, where WebAssembly can wait for JavaScript (JSPI), and in this repository `npm run build` before.
  */
 
 const [file = '', component = '', audience = ''] = process.argv.slice(2);

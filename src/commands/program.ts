@@ -51,10 +51,12 @@ export function createProgram(terminal: Terminal): Command {
     .option('--timeout <duration>', 'how long the first key may take to arrive', '30s')
     .action(async (options) => (await import('./issuer-export.ts')).issuerExport(terminal, options));
 
-  addCommand(program, 'dev', 'run the service with an embedded trust domain and a local AWS STS (DEVELOPMENT ONLY)', [
-    'svidx dev',
-    'svidx dev --policies ./policies --key-type rsa-2048',
-  ])
+  addCommand(
+    program,
+    'dev',
+    'run the service with an embedded trust domain, a local AWS STS and a local model (DEVELOPMENT ONLY)',
+    ['svidx dev', 'svidx dev --policies ./policies --key-type rsa-2048'],
+  )
     .option(
       '--listen <address>',
       'where the issuer listens: loopback only; port 0 is one that the system picks',

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { SvidxError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
@@ -63,7 +64,8 @@ export async function run(
     } else if (options.call === undefined && component.isCommand) {
       // What a command writes is its result.
       direct = { write: terminal.writeRaw, end() {} };
-      terminal.exitWith(await component.run(words));
+      // The first argument is the program's name, as POSIX has it (execve) and as what languages make of it assumes.
+      terminal.exitWith(await component.run([basename(file), ...words]));
     } else {
       await callFunction(terminal, component, options.call ?? 'run', args, options.json);
     }

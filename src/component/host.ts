@@ -67,6 +67,7 @@ export interface LoadedComponent {
   call(name: string, args: readonly unknown[]): Promise<ComponentResult>;
   /**
    * Runs it as a command, in a fresh instance.
+   * @param args what `wasi:cli/environment` tells it; by custom (POSIX) the first is the name of the program
    * @returns its exit code: 0 to 255
    * @throws SvidxError as {@link call} does
    */

@@ -45,8 +45,8 @@ export function healthOf({ running, trouble, denial }: ServiceState): Health {
     const reason = `${loaded.digest} stays in service: ${describe(trouble)}`;
     return { state: 'degraded', code: trouble.code, reason, lastGoodAt };
   }
-  const problems = new Set([...(denial === undefined ? [] : [denial]), trouble]);
-  return { state: 'down', code: (denial ?? trouble).code, reason: [...problems].map(describe).join('; ') };
+  const reasons = new Set([...(denial === undefined ? [] : [denial]), trouble].map(describe));
+  return { state: 'down', code: (denial ?? trouble).code, reason: [...reasons].join('; ') };
 }
 
 function describe({ message, detail }: SvidxError): string {

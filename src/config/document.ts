@@ -175,7 +175,9 @@ export const configDocument = z.strictObject({
         .describe('`false`: the issuer alone, without components, policies and private socket.'),
       socket: socketPath
         .default(DEFAULT_BROKER_SOCKET)
-        .describe('The private socket: whoever may open it may ask on behalf of every component. Mode 0600.'),
+        .describe(
+          'The private socket, an absolute path: whoever may open it may ask on behalf of every component. Mode 0600.',
+        ),
       cacheSize: z
         .int()
         .min(1)

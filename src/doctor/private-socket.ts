@@ -60,7 +60,7 @@ function unreachable(path: string, problem: string, uid: number): Finding<never>
     return bad(`the user with uid ${uid} may not open ${path}`, 'Run this as the user that runs the service.');
   }
   if (problem === 'ENOENT' || problem === 'ECONNREFUSED') {
-    return bad(`no service runs at ${path} (${problem})`, 'Start it: svidx serve -c FILE.');
+    return bad(`no service runs at ${path} (${problem})`, 'Start it: svidx serve -c FILE, or svidx host -c FILE.');
   }
   return bad(`no service answers at ${path} (${problem})`, 'See the log of what listens there, and restart it.');
 }

@@ -67,11 +67,14 @@ const configValue = z
   .string({ error: ({ code }) => (code === 'invalid_type' ? 'expected a text: quote it' : undefined) })
   .max(4096);
 
-/** A list that says something: not empty, not endless, and nothing in it twice. */
-export function list<T extends z.ZodType>(item: T, whenEmpty: string) {
+/**
+ * A list that is not endless and has nothing in it twice.
+ * @param whenEmpty what is said of an empty one, which may be where this is left out
+ */
+export function list<T extends z.ZodType>(item: T, whenEmpty?: string) {
   return z
     .array(item)
-    .min(1, whenEmpty)
+    .min(whenEmpty === undefined ? 0 : 1, whenEmpty)
     .max(MAX_ITEMS)
     .refine((items) => new Set(items.map((entry) => JSON.stringify(entry))).size === items.length, 'has an entry twice')
     .meta({ uniqueItems: true });
@@ -117,10 +120,11 @@ export const policyDocument = z
         'The AWS and Azure grants whose JWT-SVID `svidx exec` may put in a file, on tmpfs, for programs that read nothing else. ' +
           'Their audience must be in `audiences`: such a program holds the token, and makes the exchange itself.',
       ),
-    wasi: list(z.enum(WASI_INTERFACES), 'expected at least one interface; leave the key out to grant none')
+    wasi: list(z.enum(WASI_INTERFACES))
       .optional()
       .describe(
-        'What its host lets it use: `clocks`, `random`, and `stdio`, which goes to the log. There is nothing behind the others.',
+        'What its host lets it use: `clocks`, `random`, and `stdio`, which goes to the log. There is nothing behind the others. ' +
+          'An empty list is for a component that is run and needs nothing.',
       ),
     config: z
       .record(configKey, configValue)

@@ -139,7 +139,11 @@ function evaluate<T>(
     return { allowed: false, policy, reason: 'its policy wants the digest of its bytes, and nobody has said it' };
   }
   if (policy.digest !== undefined && policy.digest !== caller.digest) {
-    return { allowed: false, policy, reason: 'its bytes are not the ones its policy allows' };
+    return {
+      allowed: false,
+      policy,
+      reason: `its bytes are not the ones its policy allows: they are ${caller.digest}`,
+    };
   }
   const result = check(policy);
   return 'granted' in result

@@ -21,7 +21,12 @@ interface Related extends Partial<Record<(typeof GRANTING)[number] | 'tokenEndpo
 export function* policyProblems(policy: Related): Generator<Problem> {
   const { audiences = [], grants = {}, files = [] } = policy;
   if (GRANTING.every((key) => policy[key] === undefined)) {
-    yield { path: [], message: 'grants nothing: expected one of "audiences", "grants", "wasi", "config", "egress"' };
+    yield {
+      path: [],
+      message:
+        'grants nothing: expected one of "audiences", "grants", "wasi", "config", "egress"; ' +
+        '"wasi: []" for a component that needs nothing',
+    };
   }
   if (policy.tokenEndpoint !== undefined) {
     const problem = tokenEndpointProblem(policy);

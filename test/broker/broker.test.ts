@@ -79,7 +79,7 @@ describe('the policy is asked first, each time, before any cache', () => {
     await broker.identity({ component: 'api', digest: digest('a') }, A);
     expect(await refusal(broker.identity({ component: 'api', digest: digest('b') }, A))).toMatchObject({
       code: 'policy_denied',
-      message: 'component "api": its bytes are not the ones its policy allows',
+      message: `component "api": its bytes are not the ones its policy allows: they are ${digest('b')}`,
     });
     expect(counts()).toEqual({ mints: 1, exchanges: 0 });
   });

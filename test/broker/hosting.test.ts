@@ -115,7 +115,7 @@ describe('the rights of a component', () => {
     [
       'other bytes',
       { component: 'api', digest: `sha256:${'0'.repeat(64)}` },
-      'its bytes are not the ones its policy allows',
+      `its bytes are not the ones its policy allows: they are sha256:${'0'.repeat(64)}`,
     ],
     [
       'bytes that nobody names',

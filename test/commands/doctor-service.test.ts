@@ -152,7 +152,7 @@ describe('the private socket', () => {
       'that is not there',
       async ({ folder }) => join(folder, 'none.sock'),
       /^no service runs at .*none\.sock \(ENOENT\)$/,
-      /svidx serve -c FILE/,
+      /svidx serve -c FILE, or svidx host -c FILE\./,
     ],
     ['that is a file', async ({ configFile }) => configFile, /is not a socket$/, /change broker\.socket/],
     ['of a service that was killed', () => privateOne(staleSocket()), /no service runs .*ECONNREFUSED/, /svidx serve/],

@@ -241,7 +241,8 @@ describe('host --check', () => {
       expect.stringMatching(
         /^svidx: config_invalid: host\.components: api: component_import_denied: .*wasmcloud:identity/,
       ),
-      'host.components: ledger: policy_denied: component "ledger": its bytes are not the ones its policy allows',
+      'host.components: ledger: policy_denied: component "ledger": its bytes are not the ones its policy allows: ' +
+        `they are ${digestOf(token)}`,
       `host.components: pages: config_invalid: ${folder}/pages.wasm: cannot be read (ENOENT)`,
     ]);
   });

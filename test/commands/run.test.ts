@@ -121,11 +121,11 @@ describe('run prints as JSON', () => {
 });
 
 describe('run of a command', () => {
-  test('writes what it writes, as it is, and ends as it ends', async () => {
+  test('has its file name and its arguments, writes what it writes, as it is, and ends as it ends', async () => {
     const [well, badly, exited] = await Promise.all(
       ['well', 'badly', 'exit'].map((end) => runTalking('o\tü', 'e\x1b[1m', end)),
     );
-    const written = { stdout: 'o\tü', stderr: 'e\x1b[1m' };
+    const written = { stdout: 'talking.wasmo\tü', stderr: 'e\x1b[1m' };
     expect(well).toMatchObject({ ...written, code: 0 });
     expect(badly).toMatchObject({ ...written, code: 1 });
     expect(exited).toMatchObject({ ...written, code: 7 });
@@ -133,7 +133,7 @@ describe('run of a command', () => {
 
   test('that traps has failed', async () => {
     const { code, stdout, stderr } = await runTalking('out', '', 'trap');
-    expect([code, stdout]).toEqual([1, 'out']);
+    expect([code, stdout]).toEqual([1, 'talking.wasmout']);
     expect(stderr).toMatch(/^svidx: component_trapped: .*unreachable/);
   });
 });

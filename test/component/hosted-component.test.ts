@@ -259,6 +259,16 @@ describe('when the policy changes', () => {
     expect(log.lines.join()).toContain('component.stopped');
   });
 
+  test('what is said of what runs and of what the file holds is told once', async () => {
+    const { component, write, setPolicy } = await start({ bytes: A, policy: 'wasi: [clocks]' });
+    await write(await tokenHandler());
+    await component.check();
+    expect(component.health()).toMatchObject({ state: 'degraded', code: 'component_import_denied' });
+    setPolicy(undefined);
+    await component.check();
+    expect(component.health()).toMatchObject({ state: 'down', reason: 'component "api": no policy names it' });
+  });
+
   test('other bytes that it pins are loaded when they are there', async () => {
     const { component, ask, write, setPolicy } = await start({ bytes: A });
     setPolicy(`digest: ${digestOf(B)}\naudiences: [me]`);

@@ -77,15 +77,15 @@ describe('the digest that a policy pins', () => {
 
     // The same component with a custom section more: id 0, size 2, a name of one character.
     const otherBytes = Buffer.concat([components.asker, Buffer.from([0x00, 0x02, 0x01, 0x78])]);
-    expect(await refusal(load('api', otherBytes))).toMatchObject({
-      code: 'policy_denied',
-      message: 'component "api": its bytes are not the ones its policy allows',
-    });
+    const otherDigest = `sha256:${createHash('sha256').update(otherBytes).digest('hex')}`;
+    const message = `component "api": its bytes are not the ones its policy allows: they are ${otherDigest}`;
+    expect(await refusal(load('api', otherBytes))).toMatchObject({ code: 'policy_denied', message });
 
     // Nor are they given anything where they are loaded all the same: the policy may have come later.
     const other = await startHost({ broker: world.service.broker }).load('api', otherBytes);
-    const denied = 'policy_denied: component "api": its bytes are not the ones its policy allows';
-    expect(await other.call('token', ['sts.amazonaws.com'])).toEqual({ err: { tag: 'other', val: denied } });
+    expect(await other.call('token', ['sts.amazonaws.com'])).toEqual({
+      err: { tag: 'other', val: `policy_denied: ${message}` },
+    });
     expect(await other.call('credentials', ['models'])).toMatchObject({
       err: { tag: 'denied', val: { code: 'policy_denied' } },
     });

@@ -2,8 +2,8 @@ import { wasiPackages } from '../../examples/wasi-wit.ts';
 import { assemble, MEMORY } from '../support/assemble.ts';
 
 /**
- * A command that writes its first argument to stdout and its second to stderr, and ends as the first letter of the third says:
- * well, badly, by exit with a code of 7, or by a trap.
+ * A command that writes its name and its first argument to stdout and its second to stderr, and ends as the first letter of
+ * the third says: well, badly, by exit with a code of 7, or by a trap.
  */
 export async function talkingCommand(): Promise<Uint8Array> {
   return assemble(
@@ -20,9 +20,11 @@ export async function talkingCommand(): Promise<Uint8Array> {
         (call $arguments (i32.const 64))
         (local.set $at (i32.load (i32.const 64)))
         (call $write (call $stdout) (i32.load (local.get $at)) (i32.load offset=4 (local.get $at)) (i32.const 64))
-        (call $write (call $stderr)
+        (call $write (call $stdout)
           (i32.load offset=8 (local.get $at)) (i32.load offset=12 (local.get $at)) (i32.const 64))
-        (local.set $letter (i32.load8_u (i32.load offset=16 (local.get $at))))
+        (call $write (call $stderr)
+          (i32.load offset=16 (local.get $at)) (i32.load offset=20 (local.get $at)) (i32.const 64))
+        (local.set $letter (i32.load8_u (i32.load offset=24 (local.get $at))))
         (if (i32.eq (local.get $letter) (i32.const 101)) (then (call $exit (i32.const 7))))
         (if (i32.eq (local.get $letter) (i32.const 116)) (then unreachable))
         (i32.eq (local.get $letter) (i32.const 98))))`,

@@ -185,7 +185,7 @@ describe('a pinned digest', () => {
     expect(evaluateGrant(set, { component: 'api', digest: OTHER_DIGEST }, 'no-such-grant')).toEqual({
       allowed: false,
       policy: set.get('api'),
-      reason: 'its bytes are not the ones its policy allows',
+      reason: `its bytes are not the ones its policy allows: they are ${OTHER_DIGEST}`,
     });
   });
 

@@ -36,6 +36,7 @@ describe('a policy of nothing but what a host may do', () => {
         ],
       },
     ],
+    ['the word that it needs nothing', 'wasi: []', {}],
     ['egress', 'egress: [https://a.example]', { egress: [expect.objectContaining({ host: 'a.example' })] }],
   ])('is one with %s alone', (_, text, part) => {
     expect(compiled(text)).toMatchObject({ audiences: [], grants: [], wasi: [], config: [], egress: [], ...part });
@@ -47,7 +48,8 @@ describe('a policy of nothing but what a host may do', () => {
     ['a digest selector', 'digestSelector: true\n'],
   ])('is none with %s', async (_, text) => {
     expect(await problem(text)).toBe(
-      'a.yaml:1: grants nothing: expected one of "audiences", "grants", "wasi", "config", "egress"',
+      'a.yaml:1: grants nothing: expected one of "audiences", "grants", "wasi", "config", "egress"; ' +
+        '"wasi: []" for a component that needs nothing',
     );
   });
 
@@ -59,7 +61,7 @@ describe('a policy of nothing but what a host may do', () => {
     ],
     ['an interface in upper case', 'wasi: [Clocks]', '4: wasi[0]: Invalid option'],
     ['an interface twice', 'wasi: [stdio, stdio]', '4: wasi: has an entry twice'],
-    ['no interface', 'wasi: []', '4: wasi: expected at least one interface; leave the key out to grant none'],
+    ['no list', 'wasi:', '4: wasi: '],
     ['all interfaces', 'wasi: "*"', '4: wasi: expected array, received string'],
     ['no configuration', 'config: {}', '4: config: expected at least one key; leave it out to tell nothing'],
     ['a number', 'config:\n  PORT: 8080', '5: config.PORT: expected a text: quote it'],

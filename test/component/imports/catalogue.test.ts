@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { scrub } from '../../../src/base/secret.ts';
 import type { ComponentRights } from '../../../src/broker/hosting.ts';
 import { checkImports } from '../../../src/component/imports/catalogue.ts';
 import { EMPTY_WASI } from '../../../src/component/imports/wasi-empty.ts';
@@ -89,7 +90,7 @@ const FREE = [
 const denied = (imports: readonly string[], rights: ComponentRights, component = 'ledger') =>
   refusal(() => checkImports(imports, rights, component));
 
-const START = 'the component imports what the policy of "ledger" does not grant:';
+const START = 'the component imports what the policy of "ledger" does not grant;';
 
 describe('without any right', () => {
   test('what reaches nothing may be imported, and nothing need be', () => {
@@ -101,7 +102,7 @@ describe('without any right', () => {
     for (const name of imports) {
       expect(await denied([name], NOTHING)).toMatchObject({
         code: 'component_import_denied',
-        message: `${START} ${name}; to grant it: ${line}`,
+        message: `${START} to grant it: ${line}; missing: ${name}`,
       });
     }
   });
@@ -116,7 +117,7 @@ describe('each right', () => {
     );
     for (const other of others) {
       expect(await denied([...imports, other], given)).toMatchObject({
-        message: expect.stringMatching(new RegExp(`grant: ${other};`)),
+        message: expect.stringMatching(new RegExp(`; missing: ${other}$`)),
       });
     }
   });
@@ -143,7 +144,7 @@ describe('with every right', () => {
   ])('%s is refused as unknown', async (_, name) => {
     expect(await denied([name], EVERYTHING)).toMatchObject({
       code: 'component_import_denied',
-      message: `${START} ${name}; ${name} is unknown to this host: no policy can grant it`,
+      message: `${START} ${name} is unknown to this host: no policy can grant it; missing: ${name}`,
     });
   });
 
@@ -187,19 +188,25 @@ describe('the refusal', () => {
       'wasi:clocks/monotonic-clock@0.2.3',
     ];
     expect((await denied(imports, rights)).message).toBe(
-      `${START} wasi:random/random@0.2.3, wasi:clocks/wall-clock@0.2.3, a:b/c@1.0.0, wasi:http/outgoing-handler@0.2.3, ` +
-        'wasi:clocks/monotonic-clock@0.2.3; ' +
-        'to grant wasi:random/random, wasi:clocks/wall-clock, wasi:http/outgoing-handler, wasi:clocks/monotonic-clock: ' +
-        'wasi: [stdio, random, clocks]; egress: [https://HOST]; ' +
-        'a:b/c@1.0.0 is unknown to this host: no policy can grant it',
+      `${START} to grant wasi:random/random, wasi:clocks/wall-clock, wasi:http/outgoing-handler, ` +
+        'wasi:clocks/monotonic-clock: wasi: [stdio, random, clocks]; egress: [https://HOST]; ' +
+        'a:b/c@1.0.0 is unknown to this host: no policy can grant it; ' +
+        'missing: wasi:random/random@0.2.3, wasi:clocks/wall-clock@0.2.3, a:b/c@1.0.0, ' +
+        'wasi:http/outgoing-handler@0.2.3, wasi:clocks/monotonic-clock@0.2.3',
     );
   });
 
   test('says "them" where there are several', async () => {
     expect((await denied(['svidx:credentials/store@0.1.0', 'wasi:config/store@0.2.0-draft'], NOTHING)).message).toBe(
-      `${START} svidx:credentials/store@0.1.0, wasi:config/store@0.2.0-draft; ` +
-        'to grant them: grants: { NAME: { ... } }; config: { KEY: VALUE }',
+      `${START} to grant them: grants: { NAME: { ... } }; config: { KEY: VALUE }; ` +
+        'missing: svidx:credentials/store@0.1.0, wasi:config/store@0.2.0-draft',
     );
+  });
+
+  test('says what mends it where a log, which cuts it, still has that', async () => {
+    const { message } = await denied([...FREE, ...RIGHTS.flatMap(([, , names]) => names)], NOTHING);
+    expect(message.length).toBeGreaterThan(300);
+    for (const [, , , line] of RIGHTS) expect(scrub(message)).toContain(line.replace(/^wasi: \[(.*)\]$/, '$1'));
   });
 
   test('carries no line of its own, whatever the names hold', async () => {
