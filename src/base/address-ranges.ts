@@ -26,7 +26,7 @@ export function createAddressRanges(ranges: readonly AddressRange[]): (address: 
 }
 
 function numberOf(address: string, family: AddressRange['family']): bigint {
-  const [groups, bits] =
-    family === 'ipv4' ? ([address.split('.').map(Number), 8n] as const) : ([ipv6Groups(address), 16n] as const);
-  return groups.reduce((number, group) => (number << bits) | BigInt(group), 0n);
+  const isIpv4 = family === 'ipv4';
+  const groups: readonly number[] = isIpv4 ? address.split('.').map(Number) : ipv6Groups(address);
+  return groups.reduce((number, group) => (number << (isIpv4 ? 8n : 16n)) | BigInt(group), 0n);
 }

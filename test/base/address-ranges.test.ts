@@ -3,7 +3,9 @@ import { type AddressRange, parseAddressRange } from '../../src/base/address-ran
 import { createAddressRanges } from '../../src/base/address-ranges.ts';
 
 function ranges(...texts: readonly string[]): (address: string) => boolean {
-  return createAddressRanges(texts.map(parseAddressRange).filter((range): range is AddressRange => range !== undefined));
+  return createAddressRanges(
+    texts.map(parseAddressRange).filter((range): range is AddressRange => range !== undefined),
+  );
 }
 
 test.each([
@@ -31,7 +33,9 @@ test.each(['0.0.0.0/1', '10.0.0.0/8'])('%s has no IPv6 address in it', (text) =>
 });
 
 test('what is no address is in nothing', () => {
-  expect(['', '%', '%eth0', 'localhost', '127.1', '0x7f.0.0.1', '[::1]'].filter(ranges('0.0.0.0/1', '::/1'))).toEqual([]);
+  expect(['', '%', '%eth0', 'localhost', '127.1', '0x7f.0.0.1', '[::1]'].filter(ranges('0.0.0.0/1', '::/1'))).toEqual(
+    [],
+  );
 });
 
 test('several networks, or none', () => {

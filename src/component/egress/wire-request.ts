@@ -27,8 +27,9 @@ export function toWireRequest({ method, target, headers, body, contentLength, tr
 }
 
 /**
- * Headers and target without what these names stand for, however they are written. And the answer is not to be compressed,
- * so that it can be seen whether it brings the credentials back.
+ * Headers and target without what these names stand for, however they are written: with underscores too, which servers that hand
+ * headers on as variables (RFC 3875 section 4.1.18) take for dashes. And the answer is to be neither compressed nor in another
+ * charset, so that it can be seen whether it brings the credentials back.
  * @param headerNames in lower case, as are those of the query's parameters
  */
 export function without(
@@ -39,9 +40,14 @@ export function without(
   const kept = parseQuery(target.query).filter(({ name }) => !parameterNames.includes(name.toLowerCase()));
   return {
     headers: [
-      ...headers.filter(([name]) => !['accept-encoding', ...headerNames].includes(name.toLowerCase())),
+      ...headers.filter(([name]) => !['accept-charset', 'accept-encoding', ...headerNames].includes(plainName(name))),
       ['Accept-Encoding', 'identity'],
     ],
     target: { ...target, query: joinQuery(kept.map(({ text }) => text)) },
   };
+}
+
+/** The name of a header in lower case, with dashes. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
 }
