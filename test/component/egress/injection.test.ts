@@ -270,6 +270,26 @@ describe('credentials are not added', () => {
   });
 
   test.each([
+    ['to another place', 'grants: { blobs: { AZURE, inject: { host: other.test } } }'],
+    [
+      'by another grant',
+      'grants: { other: { AZURE, inject: { scheme: http, host: 127.0.0.1, port: PORT } }, blobs: { AZURE, inject: { host: other.test } } }',
+    ],
+    ['nowhere, though requests may still be sent', "egress: ['http://127.0.0.1:PORT']"],
+    ['nowhere', ''],
+  ])('that were on their way when the policy came to inject them %s', async (_, policy) => {
+    const { farSide, world, authority } = await injecting();
+    const gate = Promise.withResolvers<void>();
+    world.broker.gate = gate.promise;
+    const refusal = world.refusal({ authority });
+    await world.broker.waitForAsked(1);
+    world.setPolicy(policy.replaceAll('AZURE', AZURE).replaceAll('PORT', String(farSide.port)));
+    gate.resolve();
+    expect(await refusal).toEqual({ tag: 'HTTP-request-denied' });
+    expect(farSide.connections).toBe(0);
+  });
+
+  test.each([
     [new SvidxError('policy_denied', 'not granted', { detail: 'DETAIL' }), { tag: 'HTTP-request-denied' }],
     [
       new SvidxError('exchange_denied', 'the trust policy refuses it', { detail: 'DETAIL' }),
