@@ -106,7 +106,10 @@ export function createEgress(options: EgressOptions): Egress {
     const wire =
       injection === undefined || credentials === undefined
         ? toWireRequest(checked)
-        : await abortable(inject(checked, injection, credentials, () => clock.now(), share.hold), signal);
+        : await abortable(
+            inject(checked, injection, credentials, () => clock.now(), share.hold),
+            signal,
+          );
     // Credentials come from upstream, and a body that is signed from the component: meanwhile the policy may have changed, and
     // what was fetched by a grant's name may be for another place.
     if (injection !== undefined && !isSame(injection, (await rightsFor(caller, target, signal)).injection)) {

@@ -279,12 +279,14 @@ describe('credentials are not added', () => {
     ['nowhere', ''],
   ])('that were on their way when the policy came to inject them %s', async (_, policy) => {
     const { farSide, world, authority } = await injecting();
-    const gate = Promise.withResolvers<void>();
-    world.broker.gate = gate.promise;
+    let arrive = (): void => {};
+    world.broker.gate = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
     const refusal = world.refusal({ authority });
     await world.broker.waitForAsked(1);
     world.setPolicy(policy.replaceAll('AZURE', AZURE).replaceAll('PORT', String(farSide.port)));
-    gate.resolve();
+    arrive();
     expect(await refusal).toEqual({ tag: 'HTTP-request-denied' });
     expect(farSide.connections).toBe(0);
   });
