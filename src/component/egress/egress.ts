@@ -15,9 +15,9 @@ import { withoutEcho } from './echo-guard.ts';
 import { EgressError } from './error-code.ts';
 import { toEgressError } from './error-table.ts';
 import { exchange } from './exchange.ts';
+import { isPathHeader } from './header-rules.ts';
 import { checkInjectable, inject, injectionFor, sentSecrets } from './injection.ts';
 import type { IncomingResponse, OutgoingRequest } from './outgoing-request.ts';
-import type { RequestTarget } from './request-target.ts';
 import { toWireRequest } from './wire-request.ts';
 
 /** The way out for the requests of components. */
@@ -83,11 +83,13 @@ export function createEgress(options: EgressOptions): Egress {
   /** @throws EgressError `HTTP-request-denied`, or what is thrown where there is no policy */
   async function rightsFor(
     caller: Caller,
-    target: RequestTarget,
+    { target, headers }: CheckedRequest,
     signal: AbortSignal,
   ): Promise<{ permit: EgressPermit; injection: ComponentInjection | undefined }> {
     const { egress, injections } = await abortable(hosting.rights(caller), signal);
-    const permit = permitsEgress(egress, target);
+    // Who names a path in a header may need all of them.
+    const rules = headers.some(([name]) => isPathHeader(name)) ? egress.filter(({ path }) => path === '/') : egress;
+    const permit = permitsEgress(rules, target);
     if (permit === undefined) throw new EgressError('HTTP-request-denied', 'no egress rule of the policy allows it');
     return { permit, injection: injectionFor(injections, target) };
   }
@@ -100,7 +102,7 @@ export function createEgress(options: EgressOptions): Egress {
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
     const { target } = checked;
-    const { permit, injection } = await rightsFor(caller, target, signal);
+    const { permit, injection } = await rightsFor(caller, checked, signal);
     if (injection !== undefined) checkInjectable(checked);
     const credentials = injection && (await abortable(broker.injected(caller, injection.grant), signal));
     const wire =
@@ -112,7 +114,7 @@ export function createEgress(options: EgressOptions): Egress {
           );
     // Credentials come from upstream, and a body that is signed from the component: meanwhile the policy may have changed, and
     // what was fetched by a grant's name may be for another place.
-    if (injection !== undefined && !isSame(injection, (await rightsFor(caller, target, signal)).injection)) {
+    if (injection !== undefined && !isSame(injection, (await rightsFor(caller, checked, signal)).injection)) {
       throw new EgressError('HTTP-request-denied', 'its policy has just changed');
     }
 

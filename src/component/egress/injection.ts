@@ -6,8 +6,9 @@ import type { AccessToken, Credentials, VaultToken } from '../../credentials/cre
 import { injectSignature } from './aws-injection.ts';
 import type { CheckedRequest, HeaderLines } from './checked-request.ts';
 import { EgressError } from './error-code.ts';
+import { plainName } from './header-rules.ts';
 import type { RequestTarget } from './request-target.ts';
-import { plainName, toWireRequest, type WireRequest, without } from './wire-request.ts';
+import { toWireRequest, type WireRequest, without } from './wire-request.ts';
 
 /** The injection for exactly this scheme, host and port, whatever the path. */
 export function injectionFor(

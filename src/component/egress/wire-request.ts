@@ -1,4 +1,5 @@
 import type { CheckedRequest, HeaderLines } from './checked-request.ts';
+import { plainName } from './header-rules.ts';
 import { joinQuery, parseQuery } from './query.ts';
 import type { RequestTarget } from './request-target.ts';
 
@@ -45,9 +46,4 @@ export function without(
     ],
     target: { ...target, query: joinQuery(kept.map(({ text }) => text)) },
   };
-}
-
-/** The name of a header in lower case, with dashes. */
-export function plainName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
 }
