@@ -350,6 +350,17 @@ describe('a far side that shows the request', () => {
     expect(await world.refusal({ authority })).toEqual(ECHO);
   });
 
+  test.each([TOKEN, `gzip, ${TOKEN}`, `gzip;q=${TOKEN}`])(
+    'as a transfer coding is not repeated: %s',
+    async (coding) => {
+      const head = `HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n\r\n`;
+      const { world, authority } = facing(await startRawFarSide((socket) => void socket.end(head)));
+      const refusal = await world.refusal({ authority });
+      expect(refusal).toEqual({ tag: 'HTTP-response-transfer-coding', val: 'unregistered' });
+      expectNoSecrets(world.log.lines, [TOKEN]);
+    },
+  );
+
   const LONG = 'IQoJb3JpZ2lu/X2VjEJv+wEaCXVzLWVhc3QtMSJHMEUCIQD/q==';
 
   test.each<[string, (token: string) => string | Buffer]>([
