@@ -15,6 +15,7 @@ import type { JwtSvid } from '../spiffe/jwt-svid.ts';
 import { toExchangeError } from './aws-errors.ts';
 import { boundedBody } from './bounded-body.ts';
 import type { Exchanger } from './exchanger.ts';
+import { VERIFIED_TLS } from './http-client.ts';
 import { roleSessionName } from './role-session-name.ts';
 
 export interface AwsExchangerOptions {
@@ -77,6 +78,7 @@ export function createAwsExchanger(options: AwsExchangerOptions): Exchanger<AwsG
         connectionTimeout: CONNECT_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
         throwOnRequestTimeout: true,
+        httpsAgent: VERIFIED_TLS,
       },
       streamCollector: boundedBody(MAX_RESPONSE_BYTES),
     };

@@ -36,12 +36,17 @@ const readBody = boundedBody(MAX_RESPONSE_BYTES);
 
 const MAX_SOCKETS = 50;
 
+/**
+ * How every server is met that a JWT-SVID is sent to. Neither environment nor command line may turn off the check of certificates
+ * (NODE_TLS_REJECT_UNAUTHORIZED) or allow what is older than TLS 1.2 (--tls-min-v1.0; RFC 9325 section 3.1.1).
+ */
+export const VERIFIED_TLS = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
+
 /** HTTP for what carries a JWT-SVID: bounded in time and size, and nothing in the environment says where a request goes. */
 export function createHttpClient(clock: Clock): HttpClient {
-  // Agents of our own: Node's global ones, and `fetch`, may take a proxy from the environment (NODE_USE_ENV_PROXY). It may
-  // not turn off the check of certificates either (NODE_TLS_REJECT_UNAUTHORIZED).
+  // Agents of our own: Node's global ones, and `fetch`, may take a proxy from the environment (NODE_USE_ENV_PROXY).
   const http = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, rejectUnauthorized: true });
+  const https = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...VERIFIED_TLS });
 
   function open({ method, url, headers, body = '', ca }: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { AddressRange } from '../base/address-range.ts';
+import { createAddressRanges } from '../base/address-ranges.ts';
 
 /**
  * Who asks, for limits only, never for trust: the peer, or where that is one of our proxies, the client it speaks for.
@@ -11,14 +12,7 @@ import type { AddressRange } from '../base/address-range.ts';
  */
 export function createClientAddress(trustedProxies: readonly AddressRange[]): (request: IncomingMessage) => string {
   if (trustedProxies.length === 0) return peerAddress;
-  const proxies = new BlockList();
-  for (const { address, prefix, family } of trustedProxies) proxies.addSubnet(address, prefix, family);
-
-  function isProxy(address: string): boolean {
-    // A link-local address comes with its zone, which is no part of it.
-    const [bare = ''] = address.split('%', 1);
-    return proxies.check(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4');
-  }
+  const isProxy = createAddressRanges(trustedProxies);
 
   return (request) => {
     let client = peerAddress(request);

@@ -78,18 +78,27 @@ const MAX_DECODINGS = 4;
 function isPlainSegment(segment: string): boolean {
   let text = segment;
   for (let decodings = 0; decodings < MAX_DECODINGS; decodings += 1) {
-    if (isMisread(text)) return false;
-    if (!text.includes('%')) return true;
-    const decoded = decode(text);
+    const folded = fold(text);
+    if (isMisread(folded)) return false;
+    if (!folded.includes('%')) return true;
+    const decoded = decode(folded);
     if (decoded === undefined) return false;
     text = decoded;
   }
   return false;
 }
 
-/** Slashes, control characters, and dots before nothing, white space or `;`; also where letters of full width are folded. */
+/** As some servers read what is not ASCII: without what cannot be seen, letters of full width (a percent sign, too) as others. */
+function fold(text: string): string {
+  return text.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '');
+}
+
+/**
+ * Slashes, control characters, and dots before nothing, white space or `;`. U+2044, U+2215 and U+29F8 become slashes where text
+ * is brought into a smaller character set, and U+2216, U+29F5 and U+29F9 backslashes ("best fit" of Windows).
+ */
 function isMisread(text: string): boolean {
-  return /[/\\\p{Cc}]|^\s*\.+\s*(?:;|$)/u.test(text.normalize('NFKC'));
+  return /[/\\\u2044\u2215\u2216\u29f5\u29f8\u29f9\p{Cc}]|^\s*\.+\s*(?:;|$)/u.test(text);
 }
 
 /** `undefined` for what is no percent-encoding of UTF-8, overlong forms of a dot included. */

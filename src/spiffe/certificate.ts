@@ -96,11 +96,20 @@ function readExtensions(explicit: DerValue | undefined): ReadonlyMap<string, Ext
 
 /** RFC 5280 section 4.2.1.9. */
 function readBasicConstraints(value: Uint8Array | undefined): Pick<Certificate, 'isAuthority' | 'pathLength'> {
-  const [authority, length] = value === undefined ? [] : readDerSequence(value);
+  const [authority, length, another] = value === undefined ? [] : readDerSequence(value);
+  if (another !== undefined) throw new RangeError('not basic constraints');
   return {
     isAuthority: authority !== undefined && readBoolean(authority),
-    pathLength: length && Number.parseInt(hex(readDer(length.bytes, TAG.integer)), 16),
+    pathLength: length && readPathLength(length),
   };
+}
+
+/** `INTEGER (0..MAX)`: a negative one (X.690 section 8.3.3) would allow more than its authority has said. */
+function readPathLength({ bytes }: DerValue): number {
+  const content = readDer(bytes, TAG.integer);
+  const [first] = content;
+  if (first === undefined || first >= 0x80) throw new RangeError('not a path length');
+  return Number.parseInt(hex(content), 16);
 }
 
 /** A named bit list: the first octet says how many bits of the last one are unused (X.690 section 8.6). */

@@ -32,6 +32,8 @@ describe('a network', () => {
     '256.0.0.1',
     '[::1]/128',
     'fe80::1%eth0',
+    '::ffff:10.0.0.0/104',
+    '::FFFF:a00:1',
     'localhost',
     'proxy.example.org',
     '10.0.0.0-10.0.0.9',

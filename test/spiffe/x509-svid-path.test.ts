@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { sequence } from '../../src/dev/certificates/der-writer.ts';
+import { boolean, der, integer, sequence } from '../../src/dev/certificates/der-writer.ts';
 import {
   basicConstraints,
   extendedKeyUsage,
@@ -151,6 +151,20 @@ describe('the path', () => {
     expect(verify([createSvidCertificate(root)], bundles)).toBe(HOST_ID);
     expect(verify([createSvidCertificate(under), under], bundles)).toBe('certificate_untrusted');
   });
+});
+
+/** RFC 5280 section 4.2.1.9: `pathLenConstraint INTEGER (0..MAX)`, and nothing after it. */
+test.each([
+  ['is negative', [der(0x02, Buffer.of(0xff))]],
+  ['is very negative', [der(0x02, Buffer.of(0x80, 0x00))]],
+  ['is empty', [der(0x02, Buffer.of())]],
+  ['is there twice', [integer(Buffer.of(0)), integer(Buffer.of(9))]],
+])('there is no path over an authority whose path length %s', (_, lengths) => {
+  const constraints = extension('2.5.29.19', true, sequence(boolean(true), ...lengths));
+  const odd = createCertificate({ hosts: [], issuer: authority, extensions: [constraints, keyUsage('keyCertSign')] });
+  expect(verify([createSvidCertificate(odd), odd])).toBe('certificate_malformed');
+  const bundle = x509Bundle('example.org', odd);
+  expect(bundle).toMatchObject({ authorities: [], skippedKeys: 1 });
 });
 
 describe('a trust domain', () => {

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { AddressRange } from '../../base/address-range.ts';
+import { createAddressRanges } from '../../base/address-ranges.ts';
 import { ipv4OfGroups, ipv6Groups, mappedIpv4 } from '../../base/ipv6-groups.ts';
 
 /**
@@ -52,12 +53,11 @@ const NAT64_PREFIX = [0x64, 0xff9b, 0, 0, 0, 0];
  * @returns false also for what is no IP address
  */
 export function createAddressCheck(granted: readonly AddressRange[]): (address: string) => boolean {
-  const list = new BlockList();
-  for (const { address, prefix, family } of granted) list.addSubnet(address, prefix, family);
+  const isGranted = createAddressRanges(granted);
   return (text) => {
     const address = plainAddress(text);
     if (address === undefined) return false;
-    return isPublic(address) || list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+    return isPublic(address) || isGranted(address);
   };
 }
 

@@ -54,11 +54,18 @@ export function toIncomingResponse(response: IncomingMessage, options: AnswerOpt
   };
 }
 
-/** A transfer coding that we cannot undo; `undefined` for none, or the chunked one, which Node undoes. */
+/** The codings that there are (IANA, HTTP Transfer Coding Registry), in a list that is no longer than it needs to be. */
+const REGISTERED_CODINGS = /^(?:(?:chunked|compress|deflate|gzip|x-compress|x-gzip)(?:, |$)){1,5}$/i;
+
+/**
+ * A transfer coding that we cannot undo; `undefined` for none, or the chunked one, which Node undoes. What is none at all is not
+ * repeated: nobody has looked yet whether the far side has written credentials there.
+ */
 export function unknownTransferCoding({ rawHeaders }: IncomingMessage): string | undefined {
   const codings = pairs(rawHeaders).filter(([name]) => name.toLowerCase() === 'transfer-encoding');
   const coding = codings.map(([, value]) => value).join(', ');
-  return codings.length === 0 || coding.toLowerCase() === 'chunked' ? undefined : coding.slice(0, 100);
+  if (codings.length === 0 || coding.toLowerCase() === 'chunked') return undefined;
+  return REGISTERED_CODINGS.test(coding) ? coding : 'unregistered';
 }
 
 /** After the head, a closed connection means that the answer is cut off, and too many headers are trailers. */

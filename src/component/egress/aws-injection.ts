@@ -35,7 +35,7 @@ const PARAMETERS = [
 
 /**
  * The request with a signature of the host's, in place of any that it had. Its body is read to the end first.
- * @param now milliseconds since 1970
+ * @param now milliseconds since 1970; asked once the body is there, since a signature is good for five minutes
  * @param hold takes room for so many bytes of the body
  * @throws EgressError `HTTP-request-body-size`, `HTTP-request-URI-invalid` or `configuration-error`; what the body throws
  */
@@ -43,7 +43,7 @@ export async function injectSignature(
   request: CheckedRequest,
   { injection, region }: ComponentInjection,
   credentials: AwsCredentials,
-  now: number,
+  now: () => number,
   hold: (bytes: number) => void,
 ): Promise<WireRequest> {
   const service = injection.service ?? awsSigningName(injection.host);
@@ -52,7 +52,7 @@ export async function injectSignature(
   const body = await wholeBody(request, hold);
   const signature = await signRequest(
     { method: request.method, target, headers, body },
-    { credentials, region: region ?? credentials.region, service, now },
+    { credentials, region: region ?? credentials.region, service, now: now() },
   );
   return toWireRequest({
     ...request,

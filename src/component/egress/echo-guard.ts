@@ -6,8 +6,8 @@ import type { Fields, IncomingResponse } from './outgoing-request.ts';
  * An answer that ends where it would bring injected credentials back to the component.
  *
  * Far sides do that: debug endpoints show the request, Vault tells a token about itself, AWS shows what it would have signed.
- * Looked for are the secrets as they were sent, percent-encoded, and as JSON may have them; not what is compressed, encrypted or
- * encoded otherwise. A far side that wants the component to have them has its ways, and is given them by the operator's policy.
+ * Looked for are the secrets as they were sent, percent-encoded, and as JSON may have them, and the longest part of each that no
+ * escaping in URLs, JSON or HTML changes, in UTF-16 too; not what is compressed, encrypted or encoded otherwise. A far side that wants the component to have them has its ways, and is given them by the operator's policy.
  *
  * Bytes are held back only while they may be the beginning of a secret.
  */
@@ -67,13 +67,29 @@ function check(bytes: Buffer, patterns: readonly Buffer[]): void {
 
 function patternsOf(secrets: readonly Secret[]): Buffer[] {
   const texts = secrets.map((secret) => secret.reveal()).filter((text) => text !== '');
+  const parts = texts.flatMap(plainParts);
   const written = texts.flatMap((text) => [
     text,
     encodeURIComponent(text),
     text.replaceAll('/', '\\/'),
     text.replaceAll('+', '\\u002B'),
   ]);
-  return [...new Set(written)].map((text) => Buffer.from(text));
+  return [...[...new Set([...written, ...parts])].map((text) => Buffer.from(text)), ...parts.map(utf16)];
+}
+
+/** As many characters as nobody guesses, and no text has by chance. */
+const MIN_PLAIN_PART = 16;
+
+/** The longest part that is written the same everywhere; none where that could be found in what is no secret. */
+function plainParts(text: string): string[] {
+  const parts = text.match(/[A-Za-z0-9._-]+/g) ?? [];
+  const [longest = ''] = parts.toSorted((a, b) => b.length - a.length);
+  return longest.length < MIN_PLAIN_PART ? [] : [longest];
+}
+
+/** Without its last byte, a zero, it is the same in both byte orders. */
+function utf16(text: string): Buffer {
+  return Buffer.from(text, 'utf16le').subarray(0, -1);
 }
 
 /** The same bytes, not copied. */

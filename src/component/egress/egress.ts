@@ -4,9 +4,9 @@ import { abortable } from '../../base/abortable.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Broker } from '../../broker/broker.ts';
-import type { Hosting } from '../../broker/hosting.ts';
+import type { ComponentInjection, Hosting } from '../../broker/hosting.ts';
 import type { Caller } from '../../policy/evaluate.ts';
-import { permitsEgress } from '../../policy/permits-egress.ts';
+import { type EgressPermit, permitsEgress } from '../../policy/permits-egress.ts';
 import { createAddressCheck } from './address-check.ts';
 import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { createShares, type Share } from './component-share.ts';
@@ -15,6 +15,7 @@ import { withoutEcho } from './echo-guard.ts';
 import { EgressError } from './error-code.ts';
 import { toEgressError } from './error-table.ts';
 import { exchange } from './exchange.ts';
+import { isPathHeader } from './header-rules.ts';
 import { checkInjectable, inject, injectionFor, sentSecrets } from './injection.ts';
 import type { IncomingResponse, OutgoingRequest } from './outgoing-request.ts';
 import { toWireRequest } from './wire-request.ts';
@@ -57,7 +58,8 @@ const SHARE_LIMITS = { maxRequests: 128, maxHeldBytes: 64 * 1024 * 1024 };
 export function createEgress(options: EgressOptions): Egress {
   const { hosting, broker, clock, logger } = options;
   const takeShare = createShares(SHARE_LIMITS);
-  // Made once: it holds all the public certificate authorities.
+  // Made once: it holds all the public certificate authorities. TLS 1.2 at least (RFC 9325 section 3.1.1), also where the process was
+  // started otherwise (--tls-min-v1.0).
   let secureContext: SecureContext | undefined;
 
   return {
@@ -78,6 +80,20 @@ export function createEgress(options: EgressOptions): Egress {
     },
   };
 
+  /** @throws EgressError `HTTP-request-denied`, or what is thrown where there is no policy */
+  async function rightsFor(
+    caller: Caller,
+    { target, headers }: CheckedRequest,
+    signal: AbortSignal,
+  ): Promise<{ permit: EgressPermit; injection: ComponentInjection | undefined }> {
+    const { egress, injections } = await abortable(hosting.rights(caller), signal);
+    // Who names a path in a header may need all of them.
+    const rules = headers.some(([name]) => isPathHeader(name)) ? egress.filter(({ path }) => path === '/') : egress;
+    const permit = permitsEgress(rules, target);
+    if (permit === undefined) throw new EgressError('HTTP-request-denied', 'no egress rule of the policy allows it');
+    return { permit, injection: injectionFor(injections, target) };
+  }
+
   async function dispatch(
     caller: Caller,
     request: OutgoingRequest,
@@ -86,17 +102,21 @@ export function createEgress(options: EgressOptions): Egress {
     signal: AbortSignal,
   ): Promise<IncomingResponse> {
     const { target } = checked;
-    const { egress, injections } = await abortable(hosting.rights(caller), signal);
-    const permit = permitsEgress(egress, target);
-    if (permit === undefined) throw new EgressError('HTTP-request-denied', 'no egress rule of the policy allows it');
-
-    const injection = injectionFor(injections, target);
+    const { permit, injection } = await rightsFor(caller, checked, signal);
     if (injection !== undefined) checkInjectable(checked);
     const credentials = injection && (await abortable(broker.injected(caller, injection.grant), signal));
     const wire =
       injection === undefined || credentials === undefined
         ? toWireRequest(checked)
-        : await abortable(inject(checked, injection, credentials, clock.now(), share.hold), signal);
+        : await abortable(
+            inject(checked, injection, credentials, () => clock.now(), share.hold),
+            signal,
+          );
+    // Credentials come from upstream, and a body that is signed from the component: meanwhile the policy may have changed, and
+    // what was fetched by a grant's name may be for another place.
+    if (injection !== undefined && !isSame(injection, (await rightsFor(caller, checked, signal)).injection)) {
+      throw new EgressError('HTTP-request-denied', 'its policy has just changed');
+    }
 
     const socket = await openConnection(
       {
@@ -104,7 +124,7 @@ export function createEgress(options: EgressOptions): Egress {
         isPermitted: createAddressCheck(permit.addresses),
         lookup: options.lookup ?? lookupAsSystem,
         secureContext: () => {
-          secureContext ??= createSecureContext({ ca: options.ca });
+          secureContext ??= createSecureContext({ ca: options.ca, minVersion: 'TLSv1.2' });
           return secureContext;
         },
         clock,
@@ -126,6 +146,10 @@ export function createEgress(options: EgressOptions): Egress {
       throw error;
     }
   }
+}
+
+function isSame(a: ComponentInjection, b: ComponentInjection | undefined): boolean {
+  return b !== undefined && a.grant === b.grant && a.region === b.region && a.injection.service === b.injection.service;
 }
 
 /** For the operator: never path, query or headers, which may have secrets of the component's in them. */

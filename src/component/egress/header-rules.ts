@@ -36,6 +36,12 @@ const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
   'set-cookie',
 ]);
 
+/**
+ * Headers in which some servers look for the path of a request, in place of its first line (IIS URL Rewrite, and frameworks that
+ * follow it): CVE-2018-14773.
+ */
+const PATH_HEADERS: ReadonlySet<string> = new Set(['x-original-url', 'x-override-url', 'x-rewrite-url']);
+
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -52,6 +58,19 @@ export function isForbiddenHeader(name: string): boolean {
 /** @param name in any case */
 export function isForbiddenTrailer(name: string): boolean {
   return FORBIDDEN_TRAILERS.has(name.toLowerCase());
+}
+
+/**
+ * True for a header that some servers take a path from.
+ * @param name in any case
+ */
+export function isPathHeader(name: string): boolean {
+  return PATH_HEADERS.has(plainName(name));
+}
+
+/** The name of a header in lower case, with dashes, as servers know it that hand headers on as variables (RFC 3875 section 4.1.18). */
+export function plainName(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
 }
 
 /** True for a `field-value` (RFC 9110 section 5.5): no control character but tab, and no blank at its ends. */

@@ -6,6 +6,7 @@ import type { AccessToken, Credentials, VaultToken } from '../../credentials/cre
 import { injectSignature } from './aws-injection.ts';
 import type { CheckedRequest, HeaderLines } from './checked-request.ts';
 import { EgressError } from './error-code.ts';
+import { plainName } from './header-rules.ts';
 import type { RequestTarget } from './request-target.ts';
 import { toWireRequest, type WireRequest, without } from './wire-request.ts';
 
@@ -33,7 +34,7 @@ export function checkInjectable({ method, target }: CheckedRequest): void {
 
 /**
  * Adds credentials to a request, the way that its target wants them, in place of whatever the component has put there.
- * @param now milliseconds since 1970
+ * @param now the time of the signature, asked for once it is made; milliseconds since 1970
  * @param hold takes room for so many bytes of a body that must be held
  * @throws EgressError; what the body throws, where that must be read first
  */
@@ -41,7 +42,7 @@ export async function inject(
   request: CheckedRequest,
   injection: ComponentInjection,
   credentials: Credentials,
-  now: number,
+  now: () => number,
   hold: (bytes: number) => void,
 ): Promise<WireRequest> {
   switch (credentials.kind) {
@@ -70,8 +71,16 @@ function withAccessToken(request: CheckedRequest, { token, tokenType }: AccessTo
   return toWireRequest({ ...request, target, headers: [...headers, authorization] });
 }
 
-/** Vault takes its token in either of two headers. A component may choose a namespace below that of the token. */
+/**
+ * Vault takes its token in either of two headers. A component may choose a namespace below that of the token.
+ *
+ * It may not have the answer wrapped (Vault documentation, response wrapping): `auth/token/lookup-self` would come as a token
+ * that gives the injected one to whoever unwraps it, without the host seeing it.
+ */
 function withVaultToken(request: CheckedRequest, { token, namespace }: VaultToken): WireRequest {
+  if (request.headers.some(([name]) => plainName(name).startsWith('x-vault-wrap-'))) {
+    throw new EgressError('HTTP-request-denied', 'a wrapped answer could bring the credentials back');
+  }
   const { headers, target } = without(request, ['authorization', 'x-vault-token'], []);
   const chosen = headers.some(([name]) => name.toLowerCase() === 'x-vault-namespace');
   const added: HeaderLines = [

@@ -1,4 +1,5 @@
 import type { CheckedRequest, HeaderLines } from './checked-request.ts';
+import { plainName } from './header-rules.ts';
 import { joinQuery, parseQuery } from './query.ts';
 import type { RequestTarget } from './request-target.ts';
 
@@ -27,8 +28,9 @@ export function toWireRequest({ method, target, headers, body, contentLength, tr
 }
 
 /**
- * Headers and target without what these names stand for, however they are written. And the answer is not to be compressed,
- * so that it can be seen whether it brings the credentials back.
+ * Headers and target without what these names stand for, however they are written: with underscores too, which servers that hand
+ * headers on as variables (RFC 3875 section 4.1.18) take for dashes. And the answer is to be neither compressed nor in another
+ * charset, so that it can be seen whether it brings the credentials back.
  * @param headerNames in lower case, as are those of the query's parameters
  */
 export function without(
@@ -39,7 +41,7 @@ export function without(
   const kept = parseQuery(target.query).filter(({ name }) => !parameterNames.includes(name.toLowerCase()));
   return {
     headers: [
-      ...headers.filter(([name]) => !['accept-encoding', ...headerNames].includes(name.toLowerCase())),
+      ...headers.filter(([name]) => !['accept-charset', 'accept-encoding', ...headerNames].includes(plainName(name))),
       ['Accept-Encoding', 'identity'],
     ],
     target: { ...target, query: joinQuery(kept.map(({ text }) => text)) },

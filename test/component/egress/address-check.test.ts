@@ -116,6 +116,13 @@ describe('with a grant', () => {
     expect(isPermitted('::ffff:127.0.0.2')).toBe(false);
   });
 
+  test.each(['::1/64', '::/1', '::/80'])('an IPv6 network, %s, grants no IPv4 address', (range) => {
+    const isPermitted = granting(range);
+    expect(isPermitted('::1')).toBe(true);
+    const addresses = ['127.0.0.1', '10.0.0.1', '169.254.169.254', '::ffff:169.254.169.254', '::ffff:10.0.0.1'];
+    expect(addresses.filter(isPermitted)).toEqual([]);
+  });
+
   test('a link-local address has its zone beside it', () => {
     expect(granting('fe80::/10')('fe80::1%eth0')).toBe(true);
   });

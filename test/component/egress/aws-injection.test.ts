@@ -46,6 +46,26 @@ describe('a request to the target of an AWS grant is signed', () => {
     expect(world.broker.asked).toEqual([{ caller: { component: 'api' }, injected: 'models' }]);
   });
 
+  test('at the time when its body is there, and if the policy still says so then', async () => {
+    const farSide = await startFarSide();
+    const grants = `grants: { models: { ${AWS}, inject: { scheme: http, host: 127.0.0.1, port: ${farSide.port}, service: bedrock } } }`;
+    const clock = createFakeClock();
+    const world = openEgressWorld({ policy: grants, clock });
+    let meanwhile = (): unknown => clock.advance(600_000);
+    async function* body(): AsyncGenerator<Uint8Array, void> {
+      yield Buffer.from('a');
+      await meanwhile();
+      yield Buffer.from('b');
+    }
+    const request = { authority: `127.0.0.1:${farSide.port}`, method: 'PUT' } as const;
+    await world.send({ ...request, body: body() });
+    expect(farSide.arrived[0]?.headers).toContainEqual(['x-amz-date', '20261122T121000Z']);
+
+    meanwhile = () => world.setPolicy(`egress: ['http://${request.authority}']`);
+    expect(await world.refusal({ ...request, body: body() })).toEqual({ tag: 'HTTP-request-denied' });
+    expect(farSide.connections).toBe(1);
+  });
+
   test('with a body and headers, those of the service too', async () => {
     const { farSide, world, authority } = await injecting();
     await world.send({

@@ -96,6 +96,29 @@ describe('a token of Vault', () => {
     expect(JSON.stringify(farSide.arrived)).not.toContain('OWN');
   });
 
+  test('is removed with underscores for dashes too', async () => {
+    const { farSide, world, authority } = await injecting(VAULT_TOKEN);
+    await world.send({
+      authority,
+      headers: fields(['X_Vault_Token', 'OWN'], ['x-vault_TOKEN', 'OWN'], ['X_Own', 'a']),
+    });
+    expect(valuesOf(farSide, 'x-vault-token')).toEqual(['hvs.the-token-of-vault']);
+    expect(valuesOf(farSide, 'x_own')).toEqual(['a']);
+    expect(JSON.stringify(farSide.arrived)).not.toContain('OWN');
+  });
+
+  test.each(['X-Vault-Wrap-TTL', 'x-vault-wrap-ttl', 'X_Vault_Wrap_TTL', 'X-Vault-Wrap-Format'])(
+    'is not sent with %s: the answer could be the token, wrapped for somebody else',
+    async (name) => {
+      const { farSide, world, authority } = await injecting(VAULT_TOKEN);
+      const pathWithQuery = '/v1/auth/token/lookup-self';
+      expect(await world.refusal({ authority, pathWithQuery, headers: fields([name, '60']) })).toEqual({
+        tag: 'HTTP-request-denied',
+      });
+      expect(farSide.connections).toBe(0);
+    },
+  );
+
   test('leaves a namespace that the component has chosen', async () => {
     const { farSide, world, authority } = await injecting(VAULT_TOKEN);
     await world.send({ authority, headers: fields(['X-Vault-Namespace', 'team/below']) });
@@ -247,6 +270,28 @@ describe('credentials are not added', () => {
   });
 
   test.each([
+    ['to another place', 'grants: { blobs: { AZURE, inject: { host: other.test } } }'],
+    [
+      'by another grant',
+      'grants: { other: { AZURE, inject: { scheme: http, host: 127.0.0.1, port: PORT } }, blobs: { AZURE, inject: { host: other.test } } }',
+    ],
+    ['nowhere, though requests may still be sent', "egress: ['http://127.0.0.1:PORT']"],
+    ['nowhere', ''],
+  ])('that were on their way when the policy came to inject them %s', async (_, policy) => {
+    const { farSide, world, authority } = await injecting();
+    let arrive = (): void => {};
+    world.broker.gate = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const refusal = world.refusal({ authority });
+    await world.broker.waitForAsked(1);
+    world.setPolicy(policy.replaceAll('AZURE', AZURE).replaceAll('PORT', String(farSide.port)));
+    arrive();
+    expect(await refusal).toEqual({ tag: 'HTTP-request-denied' });
+    expect(farSide.connections).toBe(0);
+  });
+
+  test.each([
     [new SvidxError('policy_denied', 'not granted', { detail: 'DETAIL' }), { tag: 'HTTP-request-denied' }],
     [
       new SvidxError('exchange_denied', 'the trust policy refuses it', { detail: 'DETAIL' }),
@@ -303,6 +348,44 @@ describe('a far side that shows the request', () => {
     const { farSide, world, authority } = await injecting(SESSION);
     farSide.answer = (_request, response) => void response.end(`{"t":"${write('a+b/c=the/secret+token==')}"}`);
     expect(await world.refusal({ authority })).toEqual(ECHO);
+  });
+
+  test.each([TOKEN, `gzip, ${TOKEN}`, `gzip;q=${TOKEN}`])(
+    'as a transfer coding is not repeated: %s',
+    async (coding) => {
+      const head = `HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n\r\n`;
+      const { world, authority } = facing(await startRawFarSide((socket) => void socket.end(head)));
+      const refusal = await world.refusal({ authority });
+      expect(refusal).toEqual({ tag: 'HTTP-response-transfer-coding', val: 'unregistered' });
+      expectNoSecrets(world.log.lines, [TOKEN]);
+    },
+  );
+
+  const LONG = 'IQoJb3JpZ2lu/X2VjEJv+wEaCXVzLWVhc3QtMSJHMEUCIQD/q==';
+
+  test.each<[string, (token: string) => string | Buffer]>([
+    [
+      'percent-encoded in lower case',
+      (token) => encodeURIComponent(token).replace(/%../g, (code) => code.toLowerCase()),
+    ],
+    [
+      'in JSON with every escape',
+      (token) => token.replace(/[+/=]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`),
+    ],
+    ['in JSON with escaped equals signs', (token) => token.replaceAll('=', '\\u003d')],
+    ['in HTML', (token) => token.replace(/[+/=]/g, (char) => `&#${char.charCodeAt(0)};`)],
+    ['in UTF-16', (token) => Buffer.from(token, 'utf16le')],
+    ['in UTF-16 of the other byte order', (token) => Buffer.from(token, 'utf16le').swap16()],
+  ])('%s is not heard', async (_, write) => {
+    const { farSide, world, authority } = await injecting({ ...SESSION, token: new Secret(LONG) });
+    farSide.answer = (_request, response) => void response.end(write(LONG));
+    expect(await world.refusal({ authority })).toEqual(ECHO);
+  });
+
+  test('is not asked for another charset', async () => {
+    const { farSide, world, authority } = await injecting();
+    await world.send({ authority, headers: fields(['Accept-Charset', 'ibm037'], ['accept_charset', 'utf-7']) });
+    expect([...valuesOf(farSide, 'accept-charset'), ...valuesOf(farSide, 'accept_charset')]).toEqual([]);
   });
 
   test('not a byte of the secret gets out before it is known', async () => {

@@ -147,3 +147,26 @@ test('the log says why, without path, query, headers or credentials in the autho
   ]);
   expectNoSecrets(world.log.lines, ['path-secret', 'query-secret', 'header-secret', 'password-secret']);
 });
+
+describe('a header that some servers take the path from', () => {
+  test.each(['X-Original-URL', 'x-rewrite-url', 'X-Override-Url', 'X_Original_URL', 'x_REWRITE-url'])(
+    '%s is sent where all paths are granted, and nowhere else',
+    async (name) => {
+      const farSide = await startFarSide();
+      const origin = `http://127.0.0.1:${farSide.port}`;
+      const request = {
+        authority: `127.0.0.1:${farSide.port}`,
+        pathWithQuery: '/v1/a',
+        headers: fields([name, '/admin']),
+      };
+      for (const path of ['/v1/', '/v1/a']) {
+        const world = openEgressWorld({ policy: `egress: ['${origin}${path}', '${origin}/admin']` });
+        expect(await world.refusal(request)).toEqual(DENIED);
+        await world.send({ ...request, headers: fields(['X-Original', '/admin']) });
+      }
+      expect(farSide.connections).toBe(2);
+      await openEgressWorld({ policy: `egress: ['${origin}', '${origin}/v1/']` }).send(request);
+      expect(farSide.arrived[2]?.headers).toContainEqual([name, '/admin']);
+    },
+  );
+});

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import tls, { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createFakeClock } from '../../fakes/clock.ts';
 import { type CertificateOptions, createCertificate } from '../../support/certificates.ts';
@@ -110,6 +110,17 @@ describe('TLS that does not come about', () => {
     const { world, request } = worldWith(farSide.port, authority.cert);
     expect(await world.refusal(request)).toEqual({ tag: 'TLS-protocol-error' });
     expect(farSide.arrived).toEqual([]);
+  });
+
+  test('a far side that speaks nothing newer than TLS 1.1, however Node was started', async () => {
+    // As --tls-min-v1.0 and --tls-cipher-list do, in NODE_OPTIONS for one.
+    const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
+    Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
+    onTestFinished(() => void Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
+    const server = await startTls({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+    const { world, request } = worldWith(server.port, authority.cert);
+    expect((await world.refusal(request)).tag).toMatch(/^TLS-/);
+    expect(server.received).toEqual([]);
   });
 
   test('a far side that speaks HTTP/2 alone', async () => {
