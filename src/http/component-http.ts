@@ -125,7 +125,7 @@ function createAnswer(response: ServerResponse): Answer {
         }
       });
     },
-    refuse({ tag }) {
+    refuse(tag) {
       refused = tag;
     },
     end() {
