@@ -221,7 +221,8 @@ export const HTTP_BEHAVIOURS: Readonly<Record<string, string>> = {
       (drop (call $ask-upstream))
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br_if $more (local.get $left)))
-    (call $part (local.get $out))`,
+    (call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))`,
   // Hands the host one MiB as often as a list can hold it.
   aliases: `
     (local $at i32)
