@@ -1,4 +1,5 @@
 import type { CoreLimits } from './core-limits.ts';
+import { checkCoreNames } from './core-names.ts';
 import { invalidComponent } from './invalid-component.ts';
 import { type TranslatedComponent, type TranslateOptions, translateComponent } from './translate.ts';
 
@@ -21,7 +22,7 @@ export async function compileComponent(bytes: Uint8Array, options: TranslateOpti
 
 /**
  * Compiles the core modules of a component, behind what this thread does.
- * @throws SvidxError `component_invalid` where the engine refuses one
+ * @throws SvidxError `component_invalid` where the engine refuses one, or it has names that could be code
  */
 export async function compileTranslated({ cores, ...translated }: TranslatedComponent): Promise<CompiledComponent> {
   const modules = await Promise.all(
@@ -35,9 +36,13 @@ export async function compileTranslated({ cores, ...translated }: TranslatedComp
 }
 
 async function compileModule(bytes: Uint8Array): Promise<WebAssembly.Module> {
+  let module: WebAssembly.Module;
   try {
-    return await WebAssembly.compile(bytes);
+    module = await WebAssembly.compile(bytes);
   } catch (error) {
     throw invalidComponent(error instanceof Error ? error.message : String(error));
   }
+  // Here, where also those come by that were translated earlier and kept on disk.
+  checkCoreNames(module);
+  return module;
 }

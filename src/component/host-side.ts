@@ -53,7 +53,7 @@ export interface HttpJob {
   /** Called once at most, with the head of the answer and what it is followed by, if anything. */
   respond(response: ResponseHead, body: PipeReader | undefined): void;
   /** Called instead where the component says that it has no answer. */
-  refuse(error: HttpErrorCode): void;
+  refuse(tag: HttpErrorCode['tag']): void;
 }
 
 /** The host's end of the border, for one instance of a component. */
@@ -156,7 +156,7 @@ export function createHostSide(
           job = undefined;
           break;
         case 'respond-failed':
-          job?.refuse(message.error);
+          job?.refuse(message.tag);
           job = undefined;
           break;
         case 'output':

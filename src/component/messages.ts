@@ -62,7 +62,7 @@ export type FromWorker =
   | { readonly type: 'request-dropped'; readonly id: number }
   /** The component's answer to the HTTP request it was asked. */
   | { readonly type: 'respond'; readonly response: ResponseHead; readonly body: number | undefined }
-  | { readonly type: 'respond-failed'; readonly error: HttpErrorCode }
+  | { readonly type: 'respond-failed'; readonly tag: HttpErrorCode['tag'] }
   | { readonly type: 'output'; readonly stream: OutputName; readonly bytes: Uint8Array }
   | { readonly type: 'outcome'; readonly outcome: CallOutcome }
   | PipeMessage;

@@ -15,7 +15,7 @@ import type { Job, ToWorker, WorkerData } from './messages.ts';
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs in a worker thread only');
 
-limitBuffers();
+const countBuffer = limitBuffers();
 
 const data: WorkerData = workerData;
 let state: InstanceState;
@@ -80,6 +80,8 @@ function receive(message: ToWorker): void {
   } else if (message.type === 'cancel') {
     if (message.job === jobId) state.cancelled = true;
   } else {
+    // Before it is kept: what nobody reads stays here, and the answers to many requests are many.
+    if (message.type === 'data') countBuffer(message.chunk.byteLength);
     state.receive(message);
   }
 }

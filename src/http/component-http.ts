@@ -117,7 +117,15 @@ function createAnswer(response: ServerResponse): Answer {
           return;
         }
         answered = true;
-        response.writeHead(head.status, headers.flat());
+        try {
+          response.writeHead(head.status, headers.flat());
+        } catch {
+          // Node refuses it. Nobody would catch that here, and it would be the end of everybody.
+          answered = false;
+          refused = 'HTTP-protocol-error';
+          body?.stop();
+          return;
+        }
         if (body !== undefined && hasContent) pour(body, response);
         else {
           response.end();
@@ -125,7 +133,7 @@ function createAnswer(response: ServerResponse): Answer {
         }
       });
     },
-    refuse({ tag }) {
+    refuse(tag) {
       refused = tag;
     },
     end() {

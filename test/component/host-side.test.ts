@@ -131,11 +131,11 @@ describe('the answer to a request from outside', () => {
     side.start({
       ...job(),
       respond: ({ status }) => void answers.push(status),
-      refuse: ({ tag }) => void answers.push(tag),
+      refuse: (tag) => void answers.push(tag),
     });
     receive({ type: 'respond', response: { status: 200, headers: [] }, body: undefined });
     receive({ type: 'respond', response: { status: 201, headers: [] }, body: undefined });
-    receive({ type: 'respond-failed', error: { tag: 'HTTP-protocol-error' } });
+    receive({ type: 'respond-failed', tag: 'HTTP-protocol-error' });
     expect(answers).toEqual([200]);
   });
 

@@ -193,6 +193,36 @@ export const HTTP_BEHAVIOURS: Readonly<Record<string, string>> = {
   'not-given': '(call $read (i32.const 3) (i64.const 10) (i32.const 1024))',
   exit: '(call $exit (i32.const 0))',
   'exit-later': '(call $part (local.get $out)) (call $exit (i32.const 0))',
+  // Makes 6,000 requests with a body of 256 KiB each, and sends none: 1.5 GB.
+  hold: `
+    (local $left i32) (local $content i32)
+    (local.set $left (i32.const 6000))
+    (loop $more
+      (call $request-body (call $to-upstream) (i32.const 1024))
+      (local.set $content (i32.load (i32.const 1028)))
+      (call $write-zeroes (call $output (local.get $content)) (i64.const 262144) (i32.const 1024))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $more (local.get $left)))
+    (call $part (local.get $out))`,
+  // Asks 6,000 times, and keeps the answers without reading them.
+  hoard: `
+    (local $left i32)
+    (local.set $left (i32.const 6000))
+    (loop $more
+      (call $block (call $answer-ready (call $ask-upstream)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $more (local.get $left)))
+    (call $part (local.get $out))`,
+  // The same, and never waits for one.
+  'hoard-blindly': `
+    (local $left i32)
+    (local.set $left (i32.const 6000))
+    (loop $more
+      (drop (call $ask-upstream))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $more (local.get $left)))
+    (call $set (local.get $out) (i32.const 0) (call $response (call $fields)) (i32.const 0) (i64.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))`,
   // Hands the host one MiB as often as a list can hold it.
   aliases: `
     (local $at i32)

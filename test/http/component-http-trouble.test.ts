@@ -73,6 +73,9 @@ describe('a component that goes wrong', () => {
     ['recurses without end', '/recurse', 'component_trapped'],
     ['takes all the memory there is', '/bomb', 'component_trapped'],
     ['hands over one MiB a hundred thousand times', '/aliases', 'component_trapped'],
+    ['keeps more to send than there is room for', '/hold', 'component_trapped'],
+    ['lets more answers lie than there is room for', '/hoard', 'component_trapped'],
+    ['never looks at more answers than there is room for', '/hoard-blindly', 'component_trapped'],
     ['polls nothing', '/poll-nothing', 'component_trapped'],
     // jco takes it for nothing; the answer is what is missing.
     ['drops a handle that it was never given', '/drop-unknown', 'component_failed'],
@@ -86,7 +89,8 @@ describe('a component that goes wrong', () => {
     ['prints without end', '/print-for-ever', 'component_timed_out'],
     ['asks others without end', '/flood', 'component_timed_out'],
   ])('%s: gets an error, its neighbours notice nothing, and it answers again', async (_, path, code) => {
-    upstream = async () => ({ status: 200, headers: [], body: nothing(), trailers: async () => undefined });
+    const body = path.startsWith('/hoard') ? content : nothing;
+    upstream = async () => ({ status: 200, headers: [], body: body(), trailers: async () => undefined });
     const asked = code === 'component_timed_out' ? front : patient;
     const answer = ask(asked.url, { path });
     await expectHealth();
@@ -281,3 +285,7 @@ describe('a client', () => {
 });
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+async function* content(): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(250_000).fill(1);
+}

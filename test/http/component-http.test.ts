@@ -317,6 +317,28 @@ describe("a component's own request", () => {
   });
 });
 
+test.each([
+  // Node takes none where the body is not chunked.
+  ['announces trailers of an answer that has none', ['Trailer', 'x']],
+  ['splits the answer', ['x-a', 'b\r\n\r\nHTTP/1.1 200 OK']],
+  ['has a name that is none', ['x a', 'b']],
+] as const)('a head that Node refuses, since it %s, is an error of its component alone', async (_, header) => {
+  const odd = await startFront('odd', {
+    async serve({ respond }) {
+      respond({ status: 200, headers: [header] }, undefined);
+      await new Promise(setImmediate);
+    },
+  });
+  try {
+    const answer = await ask(odd.url, { path: '/' });
+    expect(answer).toMatchObject({ status: 500 });
+    expect(answer.text).not.toContain('200 OK');
+    expect(odd.failures()).toEqual(['component_failed']);
+  } finally {
+    await odd.close();
+  }
+});
+
 async function* bodyOf(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }

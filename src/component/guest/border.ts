@@ -71,7 +71,8 @@ export function createBorder({ port, counters, receive, isCancelled }: BorderOpt
     send(message, transfer = []) {
       gathered.push(message);
       transfers.push(...transfer);
-      if (gathered.length >= MAX_BATCH) flush();
+      // A request may be as long as its headers: not many of them at once, so that the host is not kept busy with copying.
+      if (gathered.length >= MAX_BATCH || message.type === 'request') flush();
     },
     flush,
     look,

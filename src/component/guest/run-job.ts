@@ -31,6 +31,9 @@ export interface JobTools {
 /** How large the result of a function may be, as it is sent. Bytes. */
 const MAX_RESULT = 16 * 1024 * 1024;
 
+/** How much is told of why it trapped. Characters. */
+const MAX_TRAP_LENGTH = 4_000;
+
 type ExportedFunction = (...args: readonly unknown[]) => unknown;
 
 /** Runs the one job of an instance to its end. Never throws. */
@@ -49,7 +52,8 @@ export function runJob(instance: Instance, job: Job, tools: JobTools): CallOutco
     if (error instanceof Error && Object.hasOwn(error, 'payload') && 'payload' in error) {
       return bounded({ type: 'error', payload: error.payload });
     }
-    return { type: 'trap', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { type: 'trap', message: message.slice(0, MAX_TRAP_LENGTH) };
   }
 }
 
@@ -84,7 +88,8 @@ function answerRequest(
 ): CallOutcome {
   const respond = (answer: ResponseOrError): void => {
     if (answer.tag === 'err') {
-      border.send({ type: 'respond-failed', error: answer.val });
+      // The rest is the component's own text, of any length.
+      border.send({ type: 'respond-failed', tag: answer.val.tag });
       return;
     }
     const { outgoingBody } = answer.val;

@@ -7,6 +7,8 @@ import type { OutgoingRequest, RequestOptions } from './wasi-http-outgoing.ts';
 export function createWasiHttpHandler({ border, state, nextId }: Guest): Readonly<Record<string, unknown>> {
   return {
     handle(request: OutgoingRequest, options: RequestOptions | undefined): FutureIncomingResponse {
+      // What has come in for others is taken, and counted, before there is more of it.
+      border.look();
       const head = request.head();
       const id = nextId();
       const { outgoingBody } = request;

@@ -8,6 +8,10 @@ import type { TextVariant } from './wasi-http-incoming.ts';
 
 /** The messages of `wasi:http/types` that go out, and where they go. */
 
+/** How long a path with its query may be, and a method or an authority: characters. More is a mistake or an attack. */
+const MAX_PATH_LENGTH = 65_536;
+const MAX_NAME_LENGTH = 1_024;
+
 /** `headers` becomes the request's. */
 export class OutgoingRequest {
   readonly #border: Border;
@@ -39,7 +43,7 @@ export class OutgoingRequest {
   }
 
   setMethod(method: TextVariant): void {
-    if (method.tag === 'other' && !isToken(method.val ?? '')) refuse();
+    if (method.tag === 'other' && (isTooLong(method.val) || !isToken(method.val ?? ''))) refuse();
     this.#method = method;
   }
 
@@ -49,7 +53,7 @@ export class OutgoingRequest {
 
   setPathWithQuery(text: string | undefined): void {
     // RFC 3986 sections 3.3 and 3.4, and what browsers send besides: no space, no control character, no fragment.
-    if (text !== undefined && !/^[\x21\x22\x24-\x7e]*$/.test(text)) refuse();
+    if (isTooLong(text, MAX_PATH_LENGTH) || (text !== undefined && !/^[\x21\x22\x24-\x7e]*$/.test(text))) refuse();
     this.#pathWithQuery = text;
   }
 
@@ -58,7 +62,8 @@ export class OutgoingRequest {
   }
 
   setScheme(scheme: TextVariant | undefined): void {
-    if (scheme?.tag === 'other' && !/^[A-Za-z][A-Za-z0-9+.-]*$/.test(scheme.val ?? '')) refuse();
+    if (scheme?.tag === 'other' && (isTooLong(scheme.val) || !/^[A-Za-z][A-Za-z0-9+.-]*$/.test(scheme.val ?? '')))
+      refuse();
     this.#scheme = scheme;
   }
 
@@ -68,7 +73,7 @@ export class OutgoingRequest {
 
   setAuthority(text: string | undefined): void {
     // RFC 3986 section 3.2; whether it may be asked is decided where the request is made.
-    if (text !== undefined && !/^[A-Za-z0-9._~!$&'()*+,;=:@%[\]-]+$/.test(text)) refuse();
+    if (isTooLong(text) || (text !== undefined && !/^[A-Za-z0-9._~!$&'()*+,;=:@%[\]-]+$/.test(text))) refuse();
     this.#authority = text;
   }
 
@@ -180,4 +185,8 @@ export class ResponseOutparam {
   static set(param: ResponseOutparam, answer: ResponseOrError): void {
     param.#send(answer);
   }
+}
+
+function isTooLong(text: string | undefined, max = MAX_NAME_LENGTH): boolean {
+  return text !== undefined && text.length > max;
 }

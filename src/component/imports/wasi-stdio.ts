@@ -8,8 +8,10 @@ const MAX_LOGGED = 256 * 1024;
 /** How much a command may write, whose output is its result: bytes. Beyond it the streams are closed, which it can tell. */
 const MAX_OF_COMMAND = 64 * 1024 * 1024;
 
-/** What a write counts at least: each is a message to the host, and work there. Bytes. */
+/** What a write counts at least, and in a log each line: each is a message to the host, and work there. Bytes. */
 const MIN_COST = 64;
+
+const LINE_END = 0x0a;
 
 /** How much is taken at a time. Bytes. */
 const ROOM = 16 * 1024;
@@ -35,7 +37,8 @@ export function createWasiStdio({ border }: Guest): WasiStdio {
       },
       write(contents) {
         const bytes = new Uint8Array(contents.subarray(0, left));
-        left = Math.max(left - Math.max(bytes.length, MIN_COST), 0);
+        const lines = isCommand ? 0 : bytes.reduce((sum, byte) => (byte === LINE_END ? sum + 1 : sum), 0);
+        left = Math.max(left - Math.max(bytes.length, MIN_COST, lines * MIN_COST), 0);
         if (bytes.length > 0) border.send({ type: 'output', stream, bytes }, [bytes.buffer]);
       },
       drop() {},

@@ -111,10 +111,10 @@ describe('what is empty', () => {
 
 describe('what a component writes', () => {
   /** How many bytes, in how many messages, of what is written a thousand bytes or so at a time. */
-  function write(length: number, times: number): { bytes: number; messages: number } {
+  function write(length: number, times: number, character = 'a'): { bytes: number; messages: number } {
     const guest = createFakeGuest();
     const stdout = Object(createGuestImports(guest, []).object['wasi:cli/stdout'])['getStdout']();
-    for (let time = 0; time < times; time += 1) stdout.blockingWriteAndFlush(new Uint8Array(length).fill(0x61));
+    for (let time = 0; time < times; time += 1) stdout.blockingWriteAndFlush(Buffer.alloc(length, character));
     const written = guest.border.sent.flatMap((message) => (message.type === 'output' ? [message.bytes] : []));
     return { bytes: written.reduce((sum, bytes) => sum + bytes.length, 0), messages: written.length };
   }
@@ -141,6 +141,17 @@ describe('what a component writes', () => {
   test('in small pieces is no flood of messages', () => {
     expect(write(1, 100)).toEqual({ bytes: 100, messages: 100 });
     expect(write(1, 100_000)).toEqual({ bytes: 4096, messages: 4096 });
+  });
+
+  test('in many lines is no flood of lines, but for a command, whose output is no log', () => {
+    expect(write(16_000, 100, 'a\n').bytes).toBe(16_000);
+    expect(write(16_000, 100, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n').bytes).toBe(262_144);
+    const guest = createFakeGuest();
+    const imports = createGuestImports(guest, []);
+    imports.forCommand([]);
+    const stdout = Object(imports.object['wasi:cli/stdout'])['getStdout']();
+    for (let time = 0; time < 100; time += 1) stdout.blockingWriteAndFlush(Buffer.alloc(16_000, 'a\n'));
+    expect(guest.border.sent).toHaveLength(100);
   });
 
   test('begins anew with each instance', () => {
