@@ -54,8 +54,8 @@ describe('the instances of one component', () => {
 });
 
 test('a component whose names look like what is counted is no better off', async () => {
-  // The name of an import or export stands in the JavaScript that jco writes.
-  const pretence = "const module0 = getCoreModule('x.wasm');instantiateCore(module0";
+  // The name of an import or export stands in the JavaScript that jco writes; one with quotes is refused (`core-names.ts`).
+  const pretence = 'const module0 = getCoreModule(x.wasm) instantiateCore(module0';
   const bytes = await assembleText(`(component
     (core module $m (memory 1) (func (export "go") (export "${pretence}")))
     (core instance $i (instantiate $m)) (core instance $j (instantiate $m))
