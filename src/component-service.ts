@@ -84,7 +84,7 @@ export async function createComponentService(
       });
       hosted.set(name, component);
       closers.push(component.close);
-      return { route, target: createComponentHttp({ name, component, scheme, logger }) };
+      return { route, target: createComponentHttp({ name, component, scheme, clock, logger }) };
     });
     closers.push(listener.close);
     listener.handle(createHostedApp(routes));

@@ -83,7 +83,7 @@ async function serveHttp(
 ): Promise<void> {
   const stopped = terminal.stopped();
   const listener = await listenOnTcp(listen, systemClock, undefined, COMPONENT_LIMITS);
-  listener.handle(createComponentHttp({ name, component, scheme: 'http', logger }));
+  listener.handle(createComponentHttp({ name, component, scheme: 'http', clock: systemClock, logger }));
   const { url } = listener;
   const { digest } = component;
   terminal.print(

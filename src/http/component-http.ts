@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Clock } from '../base/clock.ts';
 import { SvidxError, toSvidxError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { isForbiddenTrailer } from '../component/egress/header-rules.ts';
@@ -15,8 +16,15 @@ export interface ComponentHttpOptions {
   readonly name: string;
   readonly component: Pick<LoadedComponent, 'serve'>;
   readonly scheme: 'http' | 'https';
+  readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/**
+ * How long a client may take to read what is left of an answer when the component is done: at most the window of a pipe, for
+ * which nobody else accounts. Milliseconds.
+ */
+const MAX_READ_MS = 60_000;
 
 /** How much of a body is handed on at a time. Bytes. */
 const MAX_CHUNK = 64 * 1024;
@@ -31,7 +39,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
 };
 
 /** HTTP for a component that exports `wasi:http/incoming-handler`: each request goes to an instance of its own. */
-export function createComponentHttp({ name, component, scheme, logger }: ComponentHttpOptions): RequestListener {
+export function createComponentHttp({ name, component, scheme, clock, logger }: ComponentHttpOptions): RequestListener {
   return async (request, response) => {
     const gone = new AbortController();
     response.once('close', () => {
@@ -54,6 +62,9 @@ export function createComponentHttp({ name, component, scheme, logger }: Compone
         gone.signal,
       );
       answer.end();
+      if (response.destroyed) return;
+      const timer = clock.after(MAX_READ_MS, () => response.destroy());
+      response.once('close', timer.cancel);
     } catch (thrown) {
       if (gone.signal.aborted) return;
       if (thrown instanceof OutOfService) {
@@ -77,6 +88,11 @@ function readHead(request: IncomingMessage, scheme: 'http' | 'https'): HttpJob['
   // RFC 9112 sections 3.2 and 3.2.1: a request to an origin names its host once, and a path.
   if (host === undefined || another !== undefined || !/^[A-Za-z0-9._~:[\]-]{1,261}$/.test(host)) {
     throw new SvidxError('request_invalid', 'Host: expected exactly one, a host and perhaps a port');
+  }
+  // RFC 9112 section 6.1: a coding that nobody here takes off would reach the component without a word about it.
+  const coding = request.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new SvidxError('request_invalid', 'Transfer-Encoding: expected chunked, and nothing else');
   }
   if (!url.startsWith('/')) throw new SvidxError('request_invalid', 'expected a path, from its first slash on');
   return { method, scheme, authority: host, pathWithQuery: url, headers: withoutForbidden(headers) };

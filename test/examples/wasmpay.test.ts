@@ -136,7 +136,7 @@ async function storyFor(url: string, route: 'exchange' | 'credentials' | 'inject
 async function serveAs(name: string, onTestFinished: TestContext['onTestFinished']): Promise<string> {
   const component = await host.load(name, bytes, LIMITS);
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock);
-  listener.handle(createComponentHttp({ name, component, scheme: 'http', logger: log.logger }));
+  listener.handle(createComponentHttp({ name, component, scheme: 'http', clock: systemClock, logger: log.logger }));
   onTestFinished(async () => {
     await listener.close();
     await component.retire();

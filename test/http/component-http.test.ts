@@ -47,6 +47,15 @@ function raw(...lines: readonly string[]): Promise<string> {
 
 const CLOSE = ['Host: a', 'Connection: close'];
 
+test('a body in a coding that nobody takes off is refused', async () => {
+  for (const coding of ['gzip, chunked', 'GZIP, chunked', 'chunked, chunked']) {
+    const answer = await raw('POST /plain HTTP/1.1', ...CLOSE, `Transfer-Encoding: ${coding}`, '', '0');
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  }
+  const plain = await raw('POST /plain HTTP/1.1', ...CLOSE, 'Transfer-Encoding: Chunked', '', '0');
+  expect(plain).toMatch(/^HTTP\/1\.1 200 /);
+});
+
 describe('an answer', () => {
   test('that is short has its length, whatever the component said of it', async () => {
     for (const path of ['/plain', '/just-right', '/two-lengths']) {

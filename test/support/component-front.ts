@@ -21,7 +21,7 @@ export async function startFront(
 ): Promise<ComponentFront> {
   const log = createMemoryLog();
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, clock, undefined, COMPONENT_LIMITS);
-  listener.handle(createComponentHttp({ name, component, scheme: 'http', logger: log.logger }));
+  listener.handle(createComponentHttp({ name, component, scheme: 'http', clock, logger: log.logger }));
   return {
     url: listener.url,
     log,

@@ -112,7 +112,7 @@ export async function startHosted(options: HostedOptions): Promise<Hosted> {
   onTestFinished(component.close);
   const listener = await listenOnTcp({ host: '127.0.0.1', port: 0 }, systemClock, undefined, COMPONENT_LIMITS);
   onTestFinished(listener.close);
-  listener.handle(createComponentHttp({ name: 'api', component, scheme: 'http', logger }));
+  listener.handle(createComponentHttp({ name: 'api', component, scheme: 'http', clock: systemClock, logger }));
   await component.started;
   return {
     component,
