@@ -66,7 +66,8 @@ export function createComponentHttp({ name, component, scheme, clock, logger }: 
       const timer = clock.after(MAX_READ_MS, () => response.destroy());
       response.once('close', timer.cancel);
     } catch (thrown) {
-      if (gone.signal.aborted) return;
+      // Nobody is there to be answered.
+      if (gone.signal.aborted || request.socket.destroyed) return;
       if (thrown instanceof OutOfService) {
         const { message, reason } = thrown;
         logger.debug({ event: 'component.request_refused', component: name, error: reason }, message);
