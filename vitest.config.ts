@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -10,7 +9,7 @@ export default defineConfig({
     // One process after another would load the same modules three hundred times; none of ours keeps anything in itself.
     isolate: false,
     // Much of the time goes by waiting for processes and sockets: no core is left to wait alone.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    maxWorkers: '100%',
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // Not the developer's: a test that needs a variable sets it itself.

@@ -66,8 +66,7 @@ export function createComponentHttp({ name, component, scheme, clock, logger }: 
       const timer = clock.after(MAX_READ_MS, () => response.destroy());
       response.once('close', timer.cancel);
     } catch (thrown) {
-      // Nobody is there to be answered.
-      if (gone.signal.aborted || request.socket.destroyed) return;
+      if (gone.signal.aborted) return;
       if (thrown instanceof OutOfService) {
         const { message, reason } = thrown;
         logger.debug({ event: 'component.request_refused', component: name, error: reason }, message);
@@ -75,6 +74,8 @@ export function createComponentHttp({ name, component, scheme, clock, logger }: 
         return;
       }
       const error = toSvidxError(thrown);
+      // Whoever ends us has ended its client too, and that is not yet known everywhere.
+      if (error.code === 'service_stopping' && request.socket.destroyed) return;
       logger.warn({ event: 'component.request_failed', component: name, error }, 'a component did not answer');
       if (response.headersSent) response.destroy();
       else sendError(response, new SvidxError(error.code, MESSAGES[error.code] ?? error.message));

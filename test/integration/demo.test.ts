@@ -60,7 +60,6 @@ describe('npm run demo, told to stop,', { timeout: 60_000 }, () => {
   test.each([
     ['SIGTERM', 'demo', 'the service starts', '1. Start the service', 'svidx-dev-'],
     ['SIGINT', 'group', 'the component is built', '2. Build the example component', 'svidx-example-'],
-    ['SIGTERM', 'demo', 'the component runs', '3. The component asks its host who it is', 'svidx-demo-'],
   ] as const)('by %s to the %s while %s leaves nothing behind', async (signal, to, moment, printed, made) => {
     const demo = await startDemo();
     await demo.printed(printed);
