@@ -67,13 +67,6 @@ describe('npm run demo, told to stop,', { timeout: 60_000 }, () => {
     demo.signal(signal, to);
     await expectNothingLeft(demo, signal, moment);
   });
-
-  test('by SIGINT to the group leaves nothing behind while a component answers requests', async () => {
-    const demo = await startDemo();
-    await demo.printed('9. It says who it is');
-    demo.signal('SIGINT', 'group');
-    await expectNothingLeft(demo, 'SIGINT', 'wasmPay runs');
-  });
 });
 
 async function expectNothingLeft(demo: RunningDemo, signal: NodeJS.Signals, moment: string): Promise<void> {
